@@ -1,0 +1,48 @@
+# Two images from one file: `runtime` is the product, `sandbox` the synthetic EHR for the demo.
+#   docker build -t smart-bff .
+#   docker build -t smart-bff-sandbox --target sandbox .
+# Any image with Node 26 and glibc will do: --build-arg NODE_IMAGE=registry.example/node:26
+ARG NODE_IMAGE=node:26-bookworm-slim
+
+# Everything that builds. Install scripts stay off: the only one would fetch a second Node.
+FROM ${NODE_IMAGE} AS build
+WORKDIR /smart-bff
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --loglevel=error
+COPY tsconfig.json ./
+COPY config config
+COPY src src
+COPY views views
+RUN npm run --silent build
+
+# What runs in production, without development dependencies.
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /smart-bff
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts --loglevel=error
+
+# The sandbox EHR: never part of the product's image.
+FROM build AS sandbox
+USER 1000:1000
+EXPOSE 9000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9000/fhir/r4/metadata').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/sandbox/main.ts", "--host=0.0.0.0"]
+
+FROM ${NODE_IMAGE} AS runtime
+ENV NODE_ENV=production
+WORKDIR /smart-bff
+COPY package.json LICENSE ./
+COPY --from=packages /smart-bff/node_modules node_modules
+COPY --from=build /smart-bff/dist dist
+COPY views views
+# The only folder it writes to; everything else may be read-only.
+RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/smart-bff/audit
+VOLUME /var/lib/smart-bff/audit
+USER 1000:1000
+EXPOSE 3000 3001
+# Liveness alone: a slow store must not restart the container. /readyz is for the load balancer.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:3001/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Node as process 1 takes SIGTERM itself: smart-bff stops in order within nine seconds.
+CMD ["node", "dist/main.js", "serve"]

@@ -1,0 +1,334 @@
+import { fileURLToPath } from 'node:url'
+import type { FastifyInstance } from 'fastify'
+import { createAudit } from './audit/audit.ts'
+import { createPseudonyms } from './audit/pseudonyms.ts'
+import type { Config } from './config/schema/config.ts'
+import { isOurFault } from './errors.ts'
+import { createEhrs } from './ehr/connection.ts'
+import { redirectPathOf } from './ehr/quirks.ts'
+import { createRefresh } from './ehr/refresh.ts'
+import { createRevoke } from './ehr/revoke.ts'
+import { createFhirDoor } from './fhir/door.ts'
+import { createLinks } from './fhir/links.ts'
+import { createUpstreams } from './fhir/upstreams.ts'
+import { createViews } from './fhir/view.ts'
+import { createDirectory } from './launch/directory.ts'
+import { jwksRoute } from './launch/jwks-route.ts'
+import { renewRoute } from './launch/renew.ts'
+import { entryRoutes } from './launch/routes.ts'
+import { reportAuditFault } from './operations/audit-faults.ts'
+import { countRecords } from './operations/count-records.ts'
+import { createHealth } from './operations/health.ts'
+import { createLog } from './operations/log.ts'
+import { createMetrics } from './operations/metrics.ts'
+import { createMatrix } from './operations/matrix.ts'
+import { reportReadiness } from './operations/report-readiness.ts'
+import { createOperationsServer } from './operations/operations-server.ts'
+import { browserSession } from './session/browser-session.ts'
+import { createSessionCookies } from './session/cookies.ts'
+import { draftRoutes } from './session/draft-routes.ts'
+import { createDrafts } from './session/drafts.ts'
+import { eventRoutes } from './session/event-routes.ts'
+import { createJoin } from './session/join.ts'
+import { browserRequests, launchRoutes } from './session/launch-routes.ts'
+import { createOpenOwnLaunch } from './session/own-launch.ts'
+import { createSessionRecords } from './session/session-records.ts'
+import { createStaffSite } from './staff/create-staff-site.ts'
+import { createStore } from './store/create.ts'
+import { createBindingVault } from './vault/bindings.ts'
+import { createKeyRing } from './vault/key-ring.ts'
+import { createLaunchIndex } from './vault/launch-index.ts'
+import { createRememberingVault } from './vault/memory.ts'
+import { createPendingVault } from './vault/pending.ts'
+import { createTokens } from './vault/refresh.ts'
+import type { LaunchRecord } from './vault/record.ts'
+import { createSweeper } from './vault/sweeper.ts'
+import { createVault } from './vault/vault-store.ts'
+import { createClientAddress } from './web/client-address.ts'
+import { appRoutes, assetRoutes, createAppParts } from './web/app-routes.ts'
+import { ownRoutes } from './web/own-routes.ts'
+import { createPages } from './web/pages.ts'
+import { createPublicServer, type FhirDoor } from './web/public-server.ts'
+import { launchRateLimit } from './web/rate-limit.ts'
+
+/**
+ * The composition root. Each part is built by hand, in the order in which the data passes: first what every part leans
+ * on (log, audit, store), then the EHRs, the vault, the browser's session, the FHIR door, and last the two listeners
+ * with their routes. Reading it from top to bottom is reading the way of a launch.
+ */
+export interface App {
+  /** Opens the listeners; the addresses are those they really have. */
+  start(): Promise<{ public: string; operations: string }>
+  stop(): Promise<void>
+}
+
+const minuteMs = 60_000
+/** Pending cookies of one browser. */
+const pendingMax = 16
+const helperDirectory = fileURLToPath(new URL('../dist/browser/', import.meta.url))
+
+export async function createApp(config: Config): Promise<App> {
+  const ground = await layGround(config)
+  const ehrSide = connectEhrs(config, ground)
+  const launches = keepLaunches(config, ground, ehrSide)
+  const fhir = openFhir(config, ground, launches)
+  const server = await serveBrowsers(config, ground, ehrSide, launches, fhir.door)
+  return assemble(config, ground, ehrSide, { launches, fhir, server })
+}
+
+/** What every part leans on: the log, the metrics, the audit and the store. */
+async function layGround(config: Config) {
+  const now = Date.now
+  const log = createLog({ level: config.logging.level, instance: config.instance })
+  const metrics = createMetrics({ tenants: config.tenants })
+  // The audit first: without it nothing may run (DESIGN rule 8).
+  const written = await createAudit({
+    config,
+    onFault: reportAuditFault(log, metrics),
+    // A second place: who collects this log can tell that the audit files were cut.
+    onCheckpoint: ({ origin, head }) =>
+      log.info({ event: 'audit.checkpoint', origin, records: head.seq, head: head.hash }),
+  })
+  const store = createStore(config.store, {
+    now,
+    onFault: (fault) => {
+      metrics.storeFault(fault.operation)
+      log.warn({ event: 'store.fault', ...fault })
+    },
+  })
+  const keyRing = createKeyRing(config.keys.encryption)
+  const matrix = createMatrix({ store })
+  const audit = countRecords(matrix.listening(written), metrics)
+  return { now, log, metrics, audit, store, keyRing, matrix }
+}
+
+/** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
+function connectEhrs(config: Config, { audit, log, now }: Ground) {
+  const ehrs = createEhrs(config, {
+    publicUrl: config.publicUrl,
+    now,
+    onMoved: (tenant, operation) => log.error({ event: 'ehr.fault', tenant, operation }),
+  })
+  return {
+    ehrs,
+    directory: createDirectory(config),
+    refresh: createRefresh(ehrs),
+    revoke: createRevoke({ ehrs, audit }),
+    readStyle: async ({ tenant, context }: LaunchRecord) =>
+      (await ehrs.get(tenant)?.styles.read(context.styleUrl)) ?? null,
+  }
+}
+
+/** What the server holds of a launch (sealed), and what the browser holds of it (a cookie). */
+function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
+  const { ehrs, refresh, directory, revoke } = ehrSide
+  const { store, keyRing, now, audit, log, matrix } = ground
+  const idleMs = config.session.idleMinutes * minuteMs
+  const absoluteMs = config.session.absoluteMinutes * minuteMs
+  const onGarbage = ({ record, fault }: { record: string; fault: string }): void =>
+    log.error({ event: 'store.fault', operation: record, reason: fault })
+
+  const index = createLaunchIndex({ store, pseudonyms: createPseudonyms(config.keys.pseudonym) })
+  const session = { idleMs, absoluteMs }
+  const vault = matrix.watching(createVault({ store, keyRing, now, session, index, onGarbage }))
+  const tokens = createTokens({
+    vault,
+    store,
+    refresh,
+    revoke,
+    audit,
+    now,
+    limits: {
+      minIntervalMs: (tenant) => (ehrs.get(tenant)?.quirks.minRefreshSeconds ?? 0) * 1000,
+    },
+  })
+  const cookies = createSessionCookies({ secrets: config.keys.session })
+  const records = createSessionRecords({ store, keyRing, now, idleMs, absoluteMs })
+  const join = createJoin({
+    records,
+    store,
+    bindings: createBindingVault({ store, keyRing, onGarbage }),
+    vault,
+    cookies,
+  })
+  return {
+    absoluteMs,
+    index,
+    vault,
+    // Ends what is over, in every replica; nothing merely evaporates.
+    sweeper: createSweeper({
+      store,
+      vault,
+      sessions: records,
+      audit,
+      revoke,
+      reindex: (key, record) => index.add(key, record),
+      now,
+    }),
+    tokens,
+    cookies,
+    records,
+    join,
+    pending: createPendingVault({ store, keyRing, now, onGarbage }),
+    openOwnLaunch: createOpenOwnLaunch({
+      vault,
+      find: (tenant, mode) => directory.find(tenant, mode),
+    }),
+  }
+}
+
+/** The way of a FHIR request: src/fhir/pipeline.ts tells it step by step. */
+function openFhir(config: Config, ground: Ground, launches: Launches) {
+  const { now, audit, log, metrics, store } = ground
+  const { tokens, cookies } = launches
+  // Opened records stay in memory for as long as the store's link would tell of their end (DESIGN rule 12).
+  const vault = createRememberingVault({ vault: launches.vault, store, now })
+  const upstreams = createUpstreams(config.tenants, (tenant, open) => {
+    metrics.circuit(tenant, open)
+    log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
+  })
+  const door = createFhirDoor({
+    publicUrl: config.publicUrl,
+    startedAt: new Date(now()).toISOString(),
+    cookies,
+    vault,
+    tokens,
+    audit,
+    views: createViews(config.tenants),
+    links: createLinks(config.keys.encryption),
+    upstreams,
+    clientAddress: createClientAddress(config.trustProxy),
+    log: {
+      fault: (error, incident) => log.error({ event: 'request.failed', request: incident, error }),
+    },
+  })
+  return { door, close: () => upstreams.close() }
+}
+
+/** The listener the browser meets. */
+async function serveBrowsers(
+  config: Config,
+  ground: Ground,
+  ehrSide: EhrSide,
+  launches: Launches,
+  fhirDoor: FhirDoor,
+): Promise<FastifyInstance> {
+  const { audit, log, store, now } = ground
+  const { cookies, records, openOwnLaunch } = launches
+  const publicOrigin = config.publicUrl
+  const pages = createPages()
+  const app = createAppParts(config.app)
+  const session = browserSession({ cookies, records, store, publicOrigin })
+
+  const server = await createPublicServer({
+    publicOrigin,
+    trustProxy: config.trustProxy,
+    tls: config.listen.tls,
+    fhirDoor,
+    pages,
+    report: ({ code, incident, error }) => {
+      if (isOurFault(code)) log.error({ event: 'request.failed', request: incident, error })
+    },
+  })
+
+  const drafts = createDrafts({ store, keyRing: ground.keyRing, keys: config.keys.encryption })
+  const entry = { ...ehrSide, ...launches, audit, now, sessionCookies: cookies, pendingMax }
+
+  // The EHR sends the clinician.
+  await server.register(async (scope) => {
+    await scope.register(launchRateLimit({ perMinute: config.rateLimits.launchPerMinute, store }))
+    await scope.register(
+      entryRoutes({
+        ...entry,
+        pages,
+        drafts,
+        launchesMax: config.session.launchesPerBrowser,
+        callbackPaths: [...new Set(config.tenants.map(redirectPathOf))],
+      }),
+    )
+  })
+  // The app's document, for the browser whose launch it is.
+  await server.register(async (scope) => {
+    await scope.register(session)
+    await scope.register(appRoutes({ ...app, openLaunch: openOwnLaunch }))
+  })
+  // What the app asks and says of its launch.
+  await server.register(async (scope) => {
+    scope.addHook('onRequest', browserRequests({ publicOrigin, audit }))
+    await scope.register(session)
+    await scope.register(eventRoutes({ store }))
+    await scope.register(launchRoutes({ ...entry, drafts }))
+    await scope.register(draftRoutes({ openOwnLaunch, drafts }))
+    await scope.register(renewRoute(entry))
+  })
+  // What is nobody's in particular: no session, no store.
+  await server.register(assetRoutes(app))
+  await server.register(ownRoutes({ pages, helperDirectory }))
+  await server.register(jwksRoute(config))
+  return server
+}
+
+/** Both listeners as one thing that starts and stops in order. */
+function assemble(
+  config: Config,
+  ground: Ground,
+  { ehrs, revoke }: EhrSide,
+  { launches, fhir, server }: Running,
+): App {
+  const { audit, log, metrics, store, matrix } = ground
+  const health = createHealth({
+    auditHealthy: () => audit.healthy(),
+    checkStore: () => store.check(),
+    onChange: reportReadiness(log),
+  })
+  const operations = createOperationsServer({ health, metrics })
+  const staff = createStaffSite(config, {
+    audit,
+    health,
+    operations,
+    keyRing: ground.keyRing,
+    now: ground.now,
+    store,
+    vault: launches.vault,
+    launchIndex: launches.index,
+    revoke,
+    onFault: (error, request) => log.error({ event: 'staff.fault', request, error }),
+  })
+  return {
+    start: async () => {
+      await health.start()
+      const addresses = {
+        public: await server.listen({ host: config.listen.host, port: config.listen.port }),
+        operations: await operations.listen({ ...config.operations.listen }),
+      }
+      await staff?.start()
+      await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
+      launches.sweeper.start()
+      return addresses
+    },
+    stop: async () => {
+      health.drain()
+      await server.close()
+      await launches.sweeper.stop()
+      await fhir.close()
+      await audit.record({ event: 'process.stopped', outcome: 'success', actor: 'system' })
+      await Promise.all([...ehrs.values()].map((ehr) => ehr.close()))
+      await operations.close()
+      await staff?.close()
+      await matrix.stop()
+      await store.close()
+      await audit.close()
+      metrics.close()
+    },
+  }
+}
+
+type Ground = Awaited<ReturnType<typeof layGround>>
+type EhrSide = ReturnType<typeof connectEhrs>
+type Launches = ReturnType<typeof keepLaunches>
+type Fhir = ReturnType<typeof openFhir>
+interface Running {
+  readonly launches: Launches
+  readonly fhir: Fhir
+  readonly server: FastifyInstance
+}

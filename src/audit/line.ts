@@ -1,0 +1,275 @@
+import type { UserState } from '../errors.ts'
+import type { LaunchState } from '../vault/record.ts'
+import { auditEvents } from './event-names.ts'
+import type { AuditEvent, AuditUser } from './event.ts'
+import { contextNames, interactions, operations } from './known-names.ts'
+import { modifiers, searchParameters } from './known-names.ts'
+import { ownParameter } from './own-parameters.ts'
+import { pseudonymOrName } from './person.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
+import { reasons } from './reasons.ts'
+import { safeValue } from './safe-values.ts'
+import type { Vocabulary } from './vocabulary.ts'
+import { resourceTypes } from '../smart/tables/resource-types.ts'
+
+/**
+ * One event to the allow-listed members of DESIGN.md, Stored records, in their order. The line is put together by hand
+ * because it stands on the way of every FHIR request; that is safe because no member takes a string as it came: each
+ * is a word of a closed list, a number, a pseudonym or a string of a narrow form, none of which needs escaping in
+ * JSON. What does not fit is written as `?`: the record stands, the text does not.
+ */
+export type LineBuilder = (event: AuditEvent, at: number) => string
+
+export interface LineDeps {
+  readonly pseudonyms: Pseudonyms
+  readonly vocabulary: Vocabulary
+  readonly instance: string
+}
+
+/** More patients in one answer than this cannot be recorded, so that answer cannot be given. */
+export const maxPatients = 5000
+const maxListed = 100
+const maxScopes = 500
+const unknown = '?'
+
+export function createLineBuilder(deps: LineDeps): LineBuilder {
+  const instance = `,"instance":"${fit(deps.instance, /^[A-Za-z0-9._-]{1,128}$/)}"`
+  const scopes = scopeWriter(deps.vocabulary.scopes)
+  const time = timeWriter()
+  return (event, at) =>
+    time(at) +
+    what(event) +
+    where(event, deps) +
+    who(event, deps) +
+    asked(event, deps, scopes) +
+    answered(event) +
+    listed('reason', event.reason, reasons) +
+    word('actor', event.actor, actorForm) +
+    instance
+}
+
+/** A date costs more than the rest of a line together; within one second only its last digits change. */
+function timeWriter(): (at: number) => string {
+  let second = Number.NaN
+  let front = ''
+  return (at) => {
+    const now = Math.floor(at / 1000)
+    if (now !== second) {
+      second = now
+      front = `"time":"${new Date(now * 1000).toISOString().slice(0, 20)}`
+    }
+    return `${front}${String(at - now * 1000).padStart(3, '0')}Z"`
+  }
+}
+
+const eventNames: ReadonlySet<string> = new Set(Object.keys(auditEvents))
+const outcomes = new Set(['success', 'refused', 'failed'])
+const states: ReadonlySet<string> = new Set(
+  Object.keys({
+    authorization_expired: true,
+    session_ended: true,
+    context_changed: true,
+    patient_context_missing: true,
+    scope_insufficient: true,
+    not_permitted: true,
+    write_conflict: true,
+    write_uncertain: true,
+    data_unavailable: true,
+    configuration_invalid: true,
+    pending: true,
+    active: true,
+    reauth_required: true,
+    superseded: true,
+    revoked: true,
+    ended: true,
+    expired: true,
+  } satisfies Record<UserState | LaunchState | 'pending', true>),
+)
+const incidentForm = /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{2}$/
+const versionForm = /^[A-Za-z0-9.-]{1,64}$/
+const actorForm = /^(?:system|staff|ehr|user|stranger)$/
+
+function what(event: AuditEvent): string {
+  return (
+    listed('event', event.event, eventNames) +
+    listed('outcome', event.outcome, outcomes) +
+    listed('state', event.state, states)
+  )
+}
+
+function where(event: AuditEvent, deps: LineDeps): string {
+  const { vocabulary, pseudonyms } = deps
+  return (
+    configured('tenant', event.tenant, vocabulary.tenants) +
+    configured('mode', event.mode, vocabulary.modes) +
+    (event.launch === undefined ? '' : `,"launch":"${pseudonyms.launch(event.launch)}"`) +
+    word('request', event.request, incidentForm)
+  )
+}
+
+function who(event: AuditEvent, deps: LineDeps): string {
+  const { pseudonyms } = deps
+  const tenant = event.tenant ?? ''
+  const client =
+    event.client === undefined ? '' : `,"client":"${pseudonyms.client(event.client.slice(0, 128))}"`
+  return client + userMember(tenant, event.user, pseudonyms) + patientMember(tenant, event, deps)
+}
+
+function userMember(tenant: string, user: AuditUser | undefined, pseudonyms: Pseudonyms): string {
+  if (user === undefined) return ''
+  const person = pseudonymOrName(tenant, user, pseudonyms)
+  return person === undefined ? '' : `,"user":"${person}"`
+}
+
+function patientMember(tenant: string, event: AuditEvent, { pseudonyms }: LineDeps): string {
+  const { patient } = event
+  if (patient === undefined) return ''
+  if (typeof patient === 'string') return `,"patient":"${pseudonyms.patient(tenant, patient)}"`
+  const different = new Set(patient)
+  if (different.size > maxPatients) throw new RangeError('more patients than a record can hold')
+  return array(
+    'patient',
+    [...different].map((id) => pseudonyms.patient(tenant, id)),
+  )
+}
+
+function asked(event: AuditEvent, deps: LineDeps, scopes: (text: string) => string): string {
+  const { vocabulary, pseudonyms } = deps
+  return (
+    configured('rule', event.rule, vocabulary.rules) +
+    listed('interaction', event.interaction, interactions) +
+    resourceMember(event, pseudonyms) +
+    (event.operation === undefined
+      ? ''
+      : `,"operation":"${operationName(event.operation, vocabulary)}"`) +
+    parametersMember(event, vocabulary) +
+    (event.requested === undefined ? '' : `,"requested":"${scopes(event.requested)}"`) +
+    (event.granted === undefined ? '' : `,"granted":"${scopes(event.granted)}"`) +
+    (event.context === undefined
+      ? ''
+      : array(
+          'context',
+          bounded(event.context).map((name) => oneOf(name, contextNames)),
+        ))
+  )
+}
+
+function answered(event: AuditEvent): string {
+  return (
+    word('version', event.version, versionForm) +
+    number('status', event.status, 999) +
+    number('upstreamStatus', event.upstreamStatus, 999) +
+    number('count', event.count) +
+    number('bytes', event.bytes) +
+    number('ms', event.ms)
+  )
+}
+
+/** The id of a written resource is as telling as a patient's, and is searched for in the same way. */
+function resourceMember(event: AuditEvent, pseudonyms: Pseudonyms): string {
+  const { resource, resourceId, tenant = '' } = event
+  if (resource === undefined) return ''
+  const type = oneOf(resource, resourceTypes)
+  if (resourceId === undefined || type === unknown) return `,"resource":"${type}"`
+  return `,"resource":"${type}/${pseudonyms.resource(tenant, type, resourceId)}"`
+}
+
+function operationName(name: string, vocabulary: Vocabulary): string {
+  if (vocabulary.operations.has(name)) return name
+  const slash = name.indexOf('/')
+  const type = slash === -1 ? undefined : name.slice(0, slash)
+  const operation = name.slice(slash + 1)
+  const known = operations.has(operation) && (type === undefined || resourceTypes.has(type))
+  return known ? name : unknown
+}
+
+function parametersMember(event: AuditEvent, vocabulary: Vocabulary): string {
+  if (event.parameters === undefined) return ''
+  const shown = bounded(event.parameters).map(
+    ({ name, value }) =>
+      ownParameter(event.event, name, value) ?? searchParameter(name, value, vocabulary),
+  )
+  return array('parameters', shown)
+}
+
+function searchParameter(name: string, value: string, vocabulary: Vocabulary): string {
+  const shown = parameterName(name, vocabulary)
+  const safe = shown === unknown ? undefined : safeValue(shown, value)
+  return safe === undefined ? shown : `${shown}=${safe}`
+}
+
+/** `subject:Patient.name:exact`: each part of a chain must be known by itself. */
+function parameterName(name: string, vocabulary: Vocabulary): string {
+  if (vocabulary.parameters.has(name) || searchParameters.has(name)) return name
+  if (name.length > 200) return unknown
+  const known = name.split(/[.:]/).every((part) => partIsKnown(part, vocabulary.parameters))
+  return known ? name : unknown
+}
+
+function partIsKnown(part: string, own: ReadonlySet<string>): boolean {
+  return (
+    searchParameters.has(part) || modifiers.has(part) || resourceTypes.has(part) || own.has(part)
+  )
+}
+
+/** A scope's query part (`?category=…`) stands only if that scope is configured: a granted one is foreign text. */
+function scopeWriter(configuredScopes: ReadonlySet<string>): (text: string) => string {
+  const plain =
+    /^(?:openid|profile|fhirUser|launch(?:\/[a-z]{1,20})?|offline_access|online_access)$/
+  const clinical =
+    /^(?<access>(?:patient|user|system)\/(?:[A-Z][A-Za-z]{1,63}|\*)\.(?:c?r?u?d?s?|read|write|\*))(?:\?.*)?$/
+  const written = (scope: string): string => {
+    if (configuredScopes.has(scope) && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) return scope
+    if (plain.test(scope)) return scope
+    const access = clinical.exec(scope)?.groups?.['access']
+    if (access === undefined || !resourceKnown(access)) return unknown
+    return access === scope ? scope : `${access}?${unknown}`
+  }
+  return (text) => text.split(' ', maxScopes).filter(Boolean).map(written).join(' ')
+}
+
+function resourceKnown(access: string): boolean {
+  const resource = access.slice(access.indexOf('/') + 1, access.lastIndexOf('.'))
+  return resource === '*' || resourceTypes.has(resource)
+}
+
+// The writers of one member. None of them can emit a character that JSON would have to escape.
+
+function word(name: string, value: string | undefined, form: RegExp): string {
+  return value === undefined ? '' : `,"${name}":"${fit(value, form)}"`
+}
+
+function listed(name: string, value: string | undefined, list: ReadonlySet<string>): string {
+  return value === undefined ? '' : `,"${name}":"${oneOf(value, list)}"`
+}
+
+/** The list holds the words as JSON strings, for they may be any text the deployment chose. */
+function configured(
+  name: string,
+  value: string | undefined,
+  list: ReadonlyMap<string, string>,
+): string {
+  return value === undefined ? '' : `,"${name}":${list.get(value) ?? `"${unknown}"`}`
+}
+
+function number(name: string, value: number | undefined, most = Number.MAX_SAFE_INTEGER): string {
+  if (value === undefined) return ''
+  const whole = Math.round(value)
+  return `,"${name}":${whole >= 0 && whole <= most ? String(whole) : '-1'}`
+}
+
+function array(name: string, words: readonly string[]): string {
+  return `,"${name}":[${words.map((text) => `"${text}"`).join(',')}]`
+}
+
+function fit(value: string, form: RegExp): string {
+  return form.test(value) ? value : unknown
+}
+
+function oneOf(value: string, list: ReadonlySet<string>): string {
+  return list.has(value) ? value : unknown
+}
+
+function bounded<T>(items: readonly T[]): readonly T[] {
+  return items.length > maxListed ? items.slice(0, maxListed) : items
+}

@@ -1,0 +1,58 @@
+import { rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+
+/**
+ * The index is a copy that can be made anew from the files at any time: it need not survive a crash, only not be wrong.
+ * So nothing is synced, and a database that cannot be opened, or is of another shape, is thrown away.
+ */
+const version = 1
+
+const schema = `
+CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, unreadable INTEGER NOT NULL);
+CREATE TABLE records (
+  id INTEGER PRIMARY KEY, file INTEGER NOT NULL, at INTEGER NOT NULL, denied INTEGER NOT NULL,
+  event TEXT NOT NULL, outcome TEXT NOT NULL, tenant TEXT, launch TEXT, request TEXT, user TEXT, resource TEXT,
+  ms INTEGER, line TEXT NOT NULL
+);
+CREATE TABLE patients (
+  pseudonym TEXT NOT NULL, at INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (pseudonym, at, record)
+) WITHOUT ROWID;
+`
+
+/** Made after the first round over the files: a million records go in three times as fast without them. */
+export const indexes = `
+CREATE INDEX IF NOT EXISTS by_time ON records (at, id);
+CREATE INDEX IF NOT EXISTS by_denied ON records (denied, at, id);
+CREATE INDEX IF NOT EXISTS by_launch ON records (launch, at) WHERE launch IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_request ON records (request) WHERE request IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_user ON records (user, at) WHERE user IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_event ON records (event, at);
+CREATE INDEX IF NOT EXISTS by_resource ON records (resource, at) WHERE resource IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_tenant ON records (tenant, at) WHERE tenant IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_file ON records (file);
+CREATE INDEX IF NOT EXISTS by_denial ON records (outcome, event, resource, at) WHERE denied = 1;
+`
+
+export function openDatabase(path: string): DatabaseSync {
+  try {
+    return open(path)
+  } catch {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+    return open(path)
+  }
+}
+
+function open(path: string): DatabaseSync {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768')
+    const found = database.prepare('PRAGMA user_version').get()?.['user_version']
+    if (found === version) return database
+    if (found !== 0) throw new Error('another shape')
+    database.exec(`BEGIN; ${schema} PRAGMA user_version = ${String(version)}; COMMIT`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import type { IngestProgress } from './ingest.ts'
+import type { AuditQuery, Cursor, SeriesQuery, SeriesRow } from './query.ts'
+
+/** What passes between the search index and its worker. */
+export const indexWorkerData = z.strictObject({
+  path: z.string(),
+  directory: z.string(),
+  pollMs: z.int().min(10),
+})
+
+export type IndexQuestion = { readonly id: number } & (
+  | { readonly kind: 'search'; readonly query: AuditQuery }
+  | { readonly kind: 'series'; readonly query: SeriesQuery }
+  | { readonly kind: 'update' }
+  | { readonly kind: 'progress' }
+)
+
+export interface FoundLines {
+  readonly lines: readonly string[]
+  readonly next: Cursor | undefined
+}
+
+export type IndexAnswer = { readonly id: number } & (
+  | { readonly ok: true; readonly result: IndexResult }
+  | { readonly ok: false; readonly message: string }
+)
+
+export type IndexResult = FoundLines | readonly SeriesRow[] | IngestProgress

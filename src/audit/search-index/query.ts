@@ -1,0 +1,136 @@
+/** What can be asked of the index. Everything is bound as a parameter; nothing becomes part of a statement. */
+export interface AuditQuery {
+  /** Pseudonyms; any of them, because a patient has one under each key. */
+  readonly patients?: readonly string[] | undefined
+  /** Names or pseudonyms; any of them. */
+  readonly users?: readonly string[] | undefined
+  readonly launch?: string | undefined
+  readonly request?: string | undefined
+  readonly tenant?: string | undefined
+  readonly outcome?: string | undefined
+  readonly event?: string | undefined
+  readonly resource?: string | undefined
+  /** Milliseconds since the epoch; `to` is not included. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+  readonly order: 'newest' | 'oldest' | 'denied_first'
+  readonly limit: number
+  /** Of the page before. */
+  readonly after?: Cursor | undefined
+}
+
+export interface Cursor {
+  readonly denied: number
+  readonly at: number
+  readonly id: number
+}
+
+export interface Statement {
+  readonly sql: string
+  readonly values: readonly (string | number)[]
+}
+
+const columns = ['launch', 'request', 'tenant', 'outcome', 'event', 'resource'] as const
+const mostValues = 64
+
+export function searchStatement(query: AuditQuery): Statement {
+  const { clauses, values } = conditions(query)
+  const { where, bound } = afterCursor(query)
+  const all = [...clauses, ...where]
+  const source =
+    query.patients === undefined
+      ? 'records r'
+      : 'patients p CROSS JOIN records r ON r.id = p.record'
+  const sql =
+    `SELECT r.id, r.at, r.denied, r.line FROM ${source}` +
+    (all.length === 0 ? '' : ` WHERE ${all.join(' AND ')}`) +
+    ` ORDER BY ${orders[query.order]} LIMIT ?`
+  return { sql, values: [...values, ...bound, query.limit] }
+}
+
+const orders: Readonly<Record<AuditQuery['order'], string>> = {
+  newest: 'r.at DESC, r.id DESC',
+  oldest: 'r.at, r.id',
+  denied_first: 'r.denied DESC, r.at DESC, r.id DESC',
+}
+
+/** A row value comparison follows the order that an index has. */
+function afterCursor({ after, order }: AuditQuery): { where: string[]; bound: number[] } {
+  if (after === undefined) return { where: [], bound: [] }
+  const { denied, at, id } = after
+  if (order === 'newest') return { where: ['(r.at, r.id) < (?, ?)'], bound: [at, id] }
+  if (order === 'oldest') return { where: ['(r.at, r.id) > (?, ?)'], bound: [at, id] }
+  return { where: ['(r.denied, r.at, r.id) < (?, ?, ?)'], bound: [denied, at, id] }
+}
+
+function conditions(query: AuditQuery): { clauses: string[]; values: (string | number)[] } {
+  const clauses: string[] = []
+  const values: (string | number)[] = []
+  const anyOf = (column: string, list: readonly string[]): void => {
+    const few = list.slice(0, mostValues)
+    clauses.push(`${column} IN (${few.map(() => '?').join(',')})`)
+    values.push(...few)
+  }
+  if (query.patients !== undefined) anyOf('p.pseudonym', query.patients)
+  if (query.users !== undefined) anyOf('r.user', query.users)
+  for (const column of columns) {
+    const value = query[column]
+    if (value === undefined) continue
+    clauses.push(`r.${column} = ?`)
+    values.push(value)
+  }
+  // The few that were denied have an index of their own.
+  if (query.outcome === 'refused' || query.outcome === 'failed') clauses.push('r.denied = 1')
+  const timeColumn = query.patients === undefined ? 'r.at' : 'p.at'
+  if (query.from !== undefined) {
+    clauses.push(`${timeColumn} >= ?`)
+    values.push(query.from)
+  }
+  if (query.to !== undefined) {
+    clauses.push(`${timeColumn} < ?`)
+    values.push(query.to)
+  }
+  return { clauses, values }
+}
+
+/** Counts over time for the charts: one row for each bucket and group. */
+export type SeriesName = keyof typeof seriesGroups
+
+const seriesGroups = {
+  launches: {
+    group: 'r.event',
+    where: "r.event IN ('launch.authorized','launch.refused','launch.failed')",
+  },
+  fhir: {
+    group: "r.resource || ' ' || r.outcome",
+    where: "r.event IN ('fhir.access','fhir.refused','fhir.failed') AND r.resource IS NOT NULL",
+  },
+  refreshes: { group: 'r.event', where: "r.event IN ('token.refreshed','token.refused')" },
+  latency: { group: "'ms'", where: "r.event = 'fhir.access' AND r.ms IS NOT NULL" },
+} as const
+
+export interface SeriesQuery {
+  readonly name: SeriesName
+  readonly from: number
+  readonly to: number
+  readonly bucketMs: number
+  readonly tenant?: string | undefined
+}
+
+export interface SeriesRow {
+  readonly bucket: number
+  readonly group: string
+  readonly count: number
+  readonly averageMs: number | null
+  readonly mostMs: number | null
+}
+
+export function seriesStatement({ name, from, to, bucketMs, tenant }: SeriesQuery): Statement {
+  const { group, where } = seriesGroups[name]
+  const sql =
+    `SELECT r.at / CAST(? AS INTEGER) AS bucket, ${group} AS name, count(*) AS count, avg(r.ms) AS average, max(r.ms) AS most` +
+    ` FROM records r WHERE ${where} AND r.at >= ? AND r.at < ?` +
+    (tenant === undefined ? '' : ' AND r.tenant = ?') +
+    ' GROUP BY 1, 2 ORDER BY 1, 2'
+  return { sql, values: [bucketMs, from, to, ...(tenant === undefined ? [] : [tenant])] }
+}

@@ -1,0 +1,100 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { indexes, openDatabase } from './database.ts'
+import { createIngest } from './ingest.ts'
+import { indexWorkerData } from './messages.ts'
+import type { IndexQuestion, IndexResult } from './messages.ts'
+import { searchStatement, seriesStatement } from './query.ts'
+import type { AuditQuery, SeriesQuery } from './query.ts'
+
+/** SQLite is synchronous, so it has a thread of its own: a search costs the launches and the proxy nothing. */
+const { path, directory, pollMs } = indexWorkerData.parse(workerData)
+const port = parentPort
+if (port === null) throw new Error('this file runs as a worker')
+const database = openDatabase(path)
+const ingest = createIngest(database, directory)
+let running: Promise<void> | undefined
+let next: Promise<void> | undefined
+
+const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+async function round(): Promise<void> {
+  await ingest.round(pause)
+  database.exec(indexes)
+}
+
+/** Resolves after a round that began after the question, so that what was written before it is found. */
+async function update(): Promise<void> {
+  if (running === undefined) {
+    running = round().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  next ??= running
+    .catch(() => undefined)
+    .then(() => {
+      next = undefined
+      return update()
+    })
+  return next
+}
+
+function search(query: AuditQuery) {
+  const { sql, values } = searchStatement({ ...query, limit: query.limit + 1 })
+  const rows = database.prepare(sql).all(...values)
+  const shown = rows.slice(0, query.limit)
+  const last = rows.length > query.limit ? shown.at(-1) : undefined
+  return {
+    lines: shown.map((row) => String(row['line'])),
+    next:
+      last === undefined
+        ? undefined
+        : { denied: Number(last['denied']), at: Number(last['at']), id: Number(last['id']) },
+  }
+}
+
+function series(query: SeriesQuery) {
+  const { sql, values } = seriesStatement(query)
+  return database
+    .prepare(sql)
+    .all(...values)
+    .map((row) => ({
+      bucket: Number(row['bucket']) * query.bucketMs,
+      group: String(row['name']),
+      count: Number(row['count']),
+      averageMs: row['average'] === null ? null : Number(row['average']),
+      mostMs: row['most'] === null ? null : Number(row['most']),
+    }))
+}
+
+async function answer(question: IndexQuestion): Promise<IndexResult> {
+  switch (question.kind) {
+    case 'search':
+      return search(question.query)
+    case 'series':
+      return series(question.query)
+    case 'update':
+      await update()
+      return ingest.progress()
+    case 'progress':
+      return ingest.progress()
+  }
+}
+
+port.on('message', (question: IndexQuestion) => {
+  answer(question).then(
+    (result) => port.postMessage({ id: question.id, ok: true, result }),
+    (error: unknown) =>
+      port.postMessage({
+        id: question.id,
+        ok: false,
+        message: error instanceof Error ? error.name : '',
+      }),
+  )
+})
+
+const poll = setInterval(() => {
+  if (running !== undefined) return
+  update().catch(() => port.postMessage({ id: 0, ok: false, message: 'ingest' }))
+}, pollMs)
+poll.unref()

@@ -1,0 +1,81 @@
+import type { SmartBffError } from './smart-bff.ts'
+
+type Action = readonly [label: string, run: () => void]
+
+/** Stands beside the body, styled through the CSSOM: the app's Content-Security-Policy allows no inline style. */
+export function createCover() {
+  const panel = element('main', 'margin:0 auto;max-width:32em;padding:3em 1.5em')
+  panel.setAttribute('role', 'alert')
+  let title: string | null = null
+
+  const show = (sentence: string, action?: Action): void => {
+    title ??= document.title
+    document.title = ''
+    document.body.style.setProperty('display', 'none', 'important')
+    panel.replaceChildren(said('h1', sentence))
+    if (action) panel.append(button(action))
+    document.documentElement.append(panel)
+  }
+  return {
+    /** Hides the app and says why. */
+    show,
+    shown: (): boolean => title !== null,
+    /** Takes the app's content out of the document for good, and says what happened. */
+    close(error: SmartBffError): void {
+      document.body.replaceChildren()
+      show(error.sentence)
+      panel.append(said('p', 'Open the app again from the patient’s chart.'))
+      if (error.support) panel.append(said('p', error.support))
+      if (error.incident) panel.append(said('p', `Incident number ${error.incident}`))
+    },
+    remove(): void {
+      if (title === null) return
+      panel.remove()
+      document.body.style.removeProperty('display')
+      document.title = title
+      title = null
+    },
+  }
+}
+
+/** Over the app's foot: how long, and one button. */
+export function createWarning(stay: () => void) {
+  const panel = element(
+    'section',
+    'position:fixed;inset:auto 0 0;z-index:2147483647;padding:1em 1.5em;background:#fff3d6;border-top:2px solid #8a5a00',
+  )
+  panel.setAttribute('role', 'alertdialog')
+  panel.setAttribute('aria-label', 'This chart closes soon')
+  const text = said('p', '')
+  text.style.margin = '0 0 .5em'
+  panel.append(text, button(['Keep working', stay]))
+  return {
+    /** True the first time. */
+    show(seconds: number): boolean {
+      text.textContent = `Nothing was done here for a while. This chart closes in ${seconds} seconds.`
+      if (panel.isConnected) return false
+      document.documentElement.append(panel)
+      return true
+    },
+    remove: (): void => panel.remove(),
+  }
+}
+
+function element(name: string, style: string): HTMLElement {
+  const made = document.createElement(name)
+  made.style.cssText = `font:1rem/1.5 system-ui,sans-serif;color:#16212b;${style}`
+  return made
+}
+
+function said(name: 'h1' | 'p', sentence: string): HTMLElement {
+  const made = element(name, name === 'h1' ? 'font-size:1.25rem;margin:0' : '')
+  made.textContent = sentence
+  return made
+}
+
+function button([label, run]: Action): HTMLElement {
+  const made = document.createElement('button')
+  made.textContent = label
+  made.addEventListener('click', run)
+  return made
+}

@@ -1,0 +1,244 @@
+import { createCover, createWarning } from './smart-bff-cover.ts'
+import { createStream } from './smart-bff-stream.ts'
+import type { LaunchInfo, SmartBffError, SmartBffEvents } from './smart-bff.ts'
+
+/**
+ * The watch over one document's launch. It knows three things: whether the launch is plainly current (heard of, or
+ * read, a moment ago), when the launch ends by the idle clock, and what the server says when it does. While it does not
+ * know, the app is covered: a frame that shows the wrong chart is worse than one that shows nothing.
+ */
+export interface Watch {
+  readonly on: <K extends keyof SmartBffEvents>(
+    type: K,
+    heard: (event: SmartBffEvents[K]) => void,
+  ) => () => void
+  /** Reads the launch anew and acts on the answer; with `hide` the app is covered until then. */
+  check(hide?: boolean): Promise<void>
+}
+
+export interface WatchDeps {
+  readonly id: string
+  /** Rejects with SmartBffError unless the launch is active. `serverTime` in milliseconds since the epoch, or NaN. */
+  read(signal: AbortSignal): Promise<{ readonly info: LaunchInfo; readonly serverTime: number }>
+  /** Tells the server that the user did something; never rejects. */
+  active(): Promise<unknown>
+  reauthorize(): Promise<void>
+  isOver(error: unknown): error is SmartBffError
+}
+
+const tickMs = 1000
+const checkTimeoutMs = 10_000
+/** Longer than two heartbeats of the server, which come every 10 s. */
+const currentMs = 25_000
+const againMs = 5000
+const activityMs = 60_000
+const warningMs = 60_000
+/** The blank screen stands before the server’s clock runs out, although the Date header knows whole seconds only. */
+const blankEarlyMs = 4000
+
+export function watchLaunch(deps: WatchDeps): Watch {
+  const { on, tell } = createEvents()
+  const cover = createCover()
+  const idle = createIdleClock({
+    active: () => void deps.active().then(async () => check()),
+    warned: (endsAt) => tell('idle', { endsAt }),
+    hide: () => cover.shown() || cover.show('Checking whether you are still here.'),
+    passed: () => void check(true),
+  })
+  let turn = 0 // an answer that arrives after the document was hidden again uncovers nothing
+  let closed = false
+  let currentAt = Date.now()
+
+  const isCurrent = (): boolean => Date.now() - currentAt < currentMs && idle.leftMs() > 0
+
+  const learn = (info: LaunchInfo, serverTime: number): void => {
+    currentAt = Date.now()
+    const ahead = Number.isNaN(serverTime) ? 0 : serverTime - currentAt
+    idle.set(info.expires ? Date.parse(info.expires.idle) - ahead : Infinity)
+    // Alive, and yet about to end: it stays blank until the server has spoken.
+    if (idle.leftMs() > 0) cover.remove()
+    tell('active', info)
+  }
+
+  const refused = createRefused(deps, {
+    cover,
+    tell,
+    check: () => void check(true),
+    isCurrent,
+    close: () => {
+      closed = true
+      stream.close()
+      idle.set(Infinity)
+    },
+  })
+
+  const check = async (hide = false): Promise<void> => {
+    if (closed) return
+    const mine = ++turn
+    if (hide || !isCurrent()) cover.show('Checking that this is still the right patient.')
+    try {
+      const { info, serverTime } = await deps.read(AbortSignal.timeout(checkTimeoutMs))
+      if (mine === turn) learn(info, serverTime)
+    } catch (error) {
+      if (mine === turn) refused(error)
+    }
+  }
+
+  const stream = createStream(deps.id, {
+    current: () => (currentAt = Date.now()),
+    changed: (hide) => void check(hide),
+  })
+  every(tickMs, () => {
+    if (closed) return
+    if (stream.mayPoll()) void check()
+    idle.tick()
+  })
+  listen({
+    check,
+    touch: idle.touch,
+    leave: (persisted) => {
+      stream.close()
+      if (!persisted || closed) return
+      turn++
+      cover.show('')
+    },
+    comeBack: () => {
+      if (closed) return
+      stream.open()
+      void check(true)
+    },
+  })
+  void check()
+  stream.open()
+  return { on, check }
+}
+
+/** What the server's refusal means for the document: unknown, to be authorized anew, or over. */
+function createRefused(
+  deps: WatchDeps,
+  parts: {
+    readonly cover: ReturnType<typeof createCover>
+    readonly tell: ReturnType<typeof createEvents>['tell']
+    check(): void
+    isCurrent(): boolean
+    close(): void
+  },
+): (error: unknown) => void {
+  const { cover, tell } = parts
+  const reauthorize = async (): Promise<void> => {
+    try {
+      await deps.reauthorize()
+    } catch (error) {
+      if (deps.isOver(error)) cover.close(error)
+    }
+  }
+  return (error) => {
+    if (!deps.isOver(error)) {
+      if (parts.isCurrent() && !cover.shown()) return
+      const sentence = 'The app cannot check that this is still the right patient.'
+      cover.show(sentence, ['Try again', () => parts.check()])
+    } else if (error.state === 'authorization_expired') {
+      tell('reauthorize', error)
+      cover.show(error.sentence, ['Continue', () => void reauthorize()])
+    } else {
+      parts.close()
+      cover.close(error)
+      tell('ended', error)
+    }
+  }
+}
+
+/** One timer for everything that waits, so that a computer that slept finds all of it due at once. */
+function every(ms: number, tick: () => void): void {
+  setInterval(tick, ms)
+}
+
+/** When the document is looked at again, its launch is read again. */
+function listen(deps: {
+  check(hide?: boolean): Promise<void>
+  touch(): void
+  leave(persisted: boolean): void
+  comeBack(): void
+}): void {
+  for (const type of ['pointerdown', 'keydown', 'touchstart']) {
+    const options = { capture: true, passive: true }
+    addEventListener(type, ({ isTrusted }) => isTrusted && deps.touch(), options)
+  }
+  // The back-forward cache brings a document back as it was, perhaps for another user; `no-store` does not keep a frame
+  // out of it. So it is covered before it goes in.
+  addEventListener('pagehide', ({ persisted }) => deps.leave(persisted))
+  addEventListener('pageshow', ({ persisted }) => persisted && deps.comeBack())
+  addEventListener('focus', () => void deps.check())
+  addEventListener('online', () => void deps.check())
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') void deps.check()
+  })
+}
+
+/**
+ * The idle clock as the server last told it, by this computer's own clock. Its end is blank first: the server ends the
+ * launch a moment later, or another frame has kept it alive.
+ */
+function createIdleClock(deps: {
+  active(): void
+  warned(endsAt: number): void
+  hide(): void
+  passed(): void
+}) {
+  const post = (): void => {
+    postedAt = Date.now()
+    deps.active()
+  }
+  const warning = createWarning(post)
+  let deadline = Infinity
+  let lengthMs = Infinity
+  let touchedAt = 0
+  let postedAt = 0
+  let askedAt = 0
+  const leftMs = (): number => deadline - blankEarlyMs - Date.now()
+
+  return {
+    leftMs,
+    set(next: number): void {
+      // Only activity moves the deadline; the server's Date knows no parts of a second.
+      if (deadline === Infinity || next > deadline + againMs) lengthMs = next - Date.now()
+      deadline = next
+      if (next === Infinity) warning.remove()
+    },
+    touch: (): void => void (touchedAt = Date.now()),
+    tick(): void {
+      const now = Date.now()
+      // At most once a minute, and once more for what was done since.
+      if (touchedAt > postedAt && now - postedAt >= Math.min(activityMs, lengthMs / 3)) post()
+      const left = leftMs()
+      if (left <= 0) {
+        warning.remove()
+        deps.hide()
+        if (now < deadline + tickMs || now - askedAt < againMs) return
+        askedAt = now
+        deps.passed()
+      } else if (left < Math.min(warningMs, lengthMs / 3)) {
+        if (warning.show(Math.ceil(left / 1000))) deps.warned(now + left)
+      } else warning.remove()
+    },
+  }
+}
+
+type Listeners = { [K in keyof SmartBffEvents]: Set<(event: SmartBffEvents[K]) => void> }
+
+function createEvents() {
+  const listeners: Listeners = {
+    active: new Set(),
+    idle: new Set(),
+    reauthorize: new Set(),
+    ended: new Set(),
+  }
+  const on: Watch['on'] = (type, heard) => {
+    listeners[type].add(heard)
+    return () => listeners[type].delete(heard)
+  }
+  const tell = <K extends keyof SmartBffEvents>(type: K, event: SmartBffEvents[K]): void => {
+    for (const heard of listeners[type]) heard(event)
+  }
+  return { on, tell }
+}

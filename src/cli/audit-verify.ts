@@ -1,0 +1,61 @@
+import { createPublicKey } from 'node:crypto'
+import { verifyAudit } from '../audit/verify.ts'
+import type { LogReport, VerificationFault } from '../audit/verify.ts'
+import type { FaultKind } from '../audit/verify-line.ts'
+
+/** `smart-bff audit verify`: proves the audit files whole, or names the first broken record. */
+export interface AuditVerifyArguments {
+  readonly directory: string
+  /** PEM: the public key, or the private signing key of the configuration. */
+  readonly key: string
+  readonly instance?: string | undefined
+  /** Checkpoints that were kept elsewhere. */
+  readonly keptNotes?: string | undefined
+}
+
+export interface Output {
+  write(text: string): unknown
+}
+
+/** Answers the exit code: 0 when everything is whole, 1 when not or when there is nothing that could be. */
+export async function runAuditVerify(args: AuditVerifyArguments, output: Output): Promise<number> {
+  const { directory, instance, keptNotes } = args
+  const publicKey = createPublicKey(args.key)
+  const { files, logs } = await verifyAudit({ directory, publicKey, instance, keptNotes })
+  if (files === 0) {
+    output.write(`No audit files in ${directory}.\n`)
+    return 1
+  }
+  for (const log of logs) output.write(reportOf(log))
+  return logs.some((log) => log.faults.length > 0) ? 1 : 0
+}
+
+function reportOf(log: LogReport): string {
+  const [first, ...others] = log.faults
+  if (first !== undefined) {
+    const more = others.map((fault) => `  then ${placeOf(fault)}: ${sentences[fault.kind]}\n`)
+    return `${log.instance}: BROKEN at ${placeOf(first)}: ${sentences[first.kind]}\n${more.join('')}`
+  }
+  const range = `records ${String(log.first)} to ${String(log.head.seq)}`
+  const open = log.head.seq - log.sealed
+  const seal = open <= 0 ? 'all under a checkpoint' : `the last ${String(open)} not yet under one`
+  const rest = log.unfinished ? '; the last line is unfinished' : ''
+  return `${log.instance}: whole, ${range}, ${seal}${rest}, head ${log.head.hash}\n`
+}
+
+function placeOf({ file, line, seq }: VerificationFault): string {
+  const where = line === 0 ? file : `${file} line ${String(line)}`
+  return `record ${String(seq)} (${where})`
+}
+
+const sentences: Readonly<Record<FaultKind, string>> = {
+  unreadable: 'this line is not a record',
+  changed: 'the record was changed after it was written',
+  missing: 'records before this one are missing',
+  out_of_order: 'the record is not in its place: it was inserted or moved',
+  not_linked: 'the record before it is not the one it was written after',
+  torn: 'the line ends in the middle',
+  checkpoint_differs: 'a checkpoint was signed over another record of this number',
+  truncated: 'a checkpoint counts this record, and it is missing',
+  checkpoint_broken: 'a checkpoint is not readable or not signed with this key',
+}

@@ -1,0 +1,114 @@
+import { userInfo } from 'node:os'
+import { createAudit } from '../audit/audit.ts'
+import type { Audit } from '../audit/event.ts'
+import { createPseudonyms } from '../audit/pseudonyms.ts'
+import type { Config } from '../config/schema/config.ts'
+import { createEhrs } from '../ehr/connection.ts'
+import { createRevoke } from '../ehr/revoke.ts'
+import { SmartBffError } from '../errors.ts'
+import { createSessionRecords } from '../session/session-records.ts'
+import { createStore } from '../store/create.ts'
+import type { Store } from '../store/store.ts'
+import { createKeyRing } from '../vault/key-ring.ts'
+import { createLaunchIndex } from '../vault/launch-index.ts'
+import { resealAll, type ResealCount } from '../vault/reseal.ts'
+import { createRevocation } from '../vault/revocation.ts'
+import { createVault } from '../vault/vault-store.ts'
+import { newIncident } from '../web/incident.ts'
+import type { Command } from './arguments.ts'
+import type { Output } from './audit-verify.ts'
+
+/**
+ * `smart-bff revoke` and `smart-bff keys rotate`: work on the store that the replicas share, in a process of its own.
+ * Its audit stands beside theirs, under the name of the instance with `.command` at its end.
+ */
+export async function runMaintenance(
+  command: Extract<Command, { kind: 'revoke' | 'keys-rotate' }>,
+  config: Config,
+  output: Output,
+): Promise<number> {
+  if (!('redis' in config.store)) {
+    const detail = 'the embedded store is in the memory of the server process; only Redis is shared'
+    throw new SmartBffError('STORE_UNAVAILABLE', { detail })
+  }
+  const instance = `${config.instance}.command`
+  const audit = await createAudit({ config: { ...config, instance } })
+  const store = createStore(config.store, { now: Date.now, onFault: () => undefined })
+  try {
+    await store.check()
+    return command.kind === 'revoke'
+      ? await revoke(command, { config, audit, store }, output)
+      : await rotate({ config, audit, store }, output)
+  } finally {
+    await store.close()
+    await audit.close()
+  }
+}
+
+interface Ground {
+  readonly config: Config
+  readonly audit: Audit
+  readonly store: Store
+}
+
+const minuteMs = 60_000
+
+const clocksOf = ({ session }: Config) => ({
+  idleMs: session.idleMinutes * minuteMs,
+  absoluteMs: session.absoluteMinutes * minuteMs,
+})
+
+/** Answers the exit code: 1 where no replica of the store has confirmed the ends. */
+async function revoke(
+  { target, reason, by }: Extract<Command, { kind: 'revoke' }>,
+  { config, audit, store }: Ground,
+  output: Output,
+): Promise<number> {
+  const now = Date.now
+  const pseudonyms = createPseudonyms(config.keys.pseudonym)
+  const { publicUrl } = config
+  const ehrs = createEhrs(config, { publicUrl, now, onMoved: () => undefined })
+  const keyRing = createKeyRing(config.keys.encryption)
+  const carryOut = createRevocation({
+    store,
+    vault: createVault({ store, keyRing, now, session: clocksOf(config) }),
+    index: createLaunchIndex({ store, pseudonyms }),
+    pseudonyms,
+    audit,
+    revoke: createRevoke({ ehrs, audit }),
+  })
+  try {
+    const request = newIncident()
+    const result = await carryOut({ target, reason, by: by ?? userInfo().username, request })
+    output.write(`${result.ended} launches ended, recorded under ${request}.\n`)
+    if (result.replicated) return 0
+    output.write('No replica of the store has confirmed this: repeat it after a failover.\n')
+    return 1
+  } finally {
+    await Promise.all([...ehrs.values()].map((ehr) => ehr.close()))
+  }
+}
+
+/** Answers the exit code: 1 where something could not be opened, and so not be sealed anew. */
+async function rotate({ config, audit, store }: Ground, output: Output): Promise<number> {
+  const keyRing = createKeyRing(config.keys.encryption)
+  const sessions = createSessionRecords({ store, keyRing, now: Date.now, ...clocksOf(config) })
+  const count = await resealAll({ store, keyRing, sessions }, (sofar) => {
+    output.write(`${progress(sofar)}\n`)
+  })
+  const event = { event: 'keys.rotated', actor: 'staff', count: count.resealed } as const
+  await audit.record({ ...event, outcome: count.unreadable === 0 ? 'success' : 'failed' })
+  const [first, ...older] = config.keys.encryption.map(({ id }) => id)
+  output.write(`Done: every launch and session that can be opened is sealed under ${first}.\n`)
+  if (count.unreadable > 0) return 1
+  if (older.length > 0) {
+    output.write(
+      `Sign-ins under way keep their key for 10 minutes and drafts for 24 hours; after that ` +
+        `${older.join(', ')} can be taken out of the configuration.\n`,
+    )
+  }
+  return 0
+}
+
+const progress = ({ resealed, fresh, gone, unreadable }: Readonly<ResealCount>): string =>
+  `${resealed} sealed anew, ${fresh} already, ${gone} over, ${unreadable} not to be opened`

@@ -1,0 +1,294 @@
+import * as oauth from 'openid-client'
+import type { Tenant } from '../config/schema/tenant.ts'
+import { type ErrorCode, SmartBffError } from '../errors.ts'
+import type { JsonObject } from '../smart/json.ts'
+import { clientAuthOf } from './client-auth.ts'
+import type { Discovery } from './discovery.ts'
+import type { EhrAnswer, EhrHttp } from './http.ts'
+import type { ResolvedQuirks } from './quirks.ts'
+import type { SmartConfiguration } from './smart-configuration.ts'
+import { readTokenAnswer, type OAuthError, type TokenAnswer } from './token-answer.ts'
+
+/** The OAuth half of one tenant's EHR. openid-client does the protocol; requests go through our bounded http. */
+export interface OAuthClient {
+  /** For GET or for POST, as the tenant's `authorizeMethod` says. */
+  authorization(ask: AuthorizationAsk): Promise<AuthorizationRequest>
+  /** Throws LAUNCH_TOKEN_REFUSED, LAUNCH_TOKEN_INVALID, LAUNCH_CALLBACK_INVALID, EHR_UNREACHABLE, EHR_TIMEOUT. */
+  exchange(ask: ExchangeAsk): Promise<Issued>
+  refresh(refreshToken: string): Promise<RefreshAnswer>
+  /** RFC 7009; `false` where the EHR has no revocation endpoint. Throws on a fault. */
+  revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>
+  /** RFC 7662. Throws EHR_DISCOVERY_INVALID without an endpoint, LAUNCH_TOKEN_REFUSED, EHR_UNREACHABLE, EHR_TIMEOUT. */
+  introspect(token: string): Promise<JsonObject>
+}
+
+/** SMART App Launch 2.2 (@50-@52): the same parameters, in the query or in a form. */
+export type AuthorizationRequest =
+  | { readonly method: 'get'; readonly url: URL }
+  | { readonly method: 'post'; readonly action: URL; readonly fields: readonly FormField[] }
+
+export type FormField = readonly [name: string, value: string]
+
+export interface AuthorizationAsk {
+  readonly redirectUri: string
+  readonly scope: string
+  readonly state: string
+  readonly verifier: string
+  readonly launch: string | undefined
+  readonly nonce: string | undefined
+}
+
+export interface ExchangeAsk {
+  /** The redirect URI from the configuration with the callback's own query, never the proxied host. */
+  readonly callbackUrl: URL
+  readonly state: string
+  readonly verifier: string
+}
+
+export interface Issued {
+  readonly accessToken: string
+  readonly expiresInSeconds: number | undefined
+  readonly refreshToken: string | undefined
+  /** Undefined when the EHR sent no `scope`. */
+  readonly scope: string | undefined
+  readonly idToken: string | undefined
+  /** The whole answer without tokens' interpretation, for the launch context. */
+  readonly members: JsonObject
+}
+
+export type RefreshAnswer =
+  | { readonly kind: 'issued'; readonly issued: Issued }
+  | { readonly kind: 'refused'; readonly error: OAuthError }
+  | { readonly kind: 'uncertain'; readonly reason: ErrorCode | 'unreadable' | 'fault' }
+
+export interface OAuthClientDeps {
+  readonly tenant: Tenant
+  readonly quirks: ResolvedQuirks
+  readonly discovery: Discovery
+  readonly http: EhrHttp
+  readonly jwksUrl: string
+}
+
+export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
+  const clientAuth = clientAuthOf(deps.tenant.client, deps.quirks, deps.jwksUrl)
+
+  /** A configuration per call is cheap and gives each call its own view of what the token endpoint answered. */
+  const prepare = async (): Promise<Call> => {
+    const document = await deps.discovery.current()
+    return prepareCall(deps, document, clientAuth)
+  }
+
+  return {
+    authorization: async (ask) => {
+      const document = await deps.discovery.current()
+      const { configuration } = prepareCall(deps, document, clientAuth)
+      const parameters = await authorizationParameters(deps, ask)
+      const url = oauth.buildAuthorizationUrl(configuration, parameters)
+      if (!postsAuthorization(deps.quirks, ask)) return { method: 'get', url }
+      return formOf(url, new URL(document.authorizationEndpoint))
+    },
+    exchange: async (ask) => exchange(await prepare(), ask),
+    refresh: async (refreshToken) => refresh(await prepare(), refreshToken),
+    revoke: async (token, hint) => {
+      const { configuration } = await prepare()
+      if (configuration.serverMetadata().revocation_endpoint === undefined) return false
+      await oauth.tokenRevocation(configuration, token, { token_type_hint: hint })
+      return true
+    },
+    introspect: async (token) => introspect(await prepare(), token),
+  }
+}
+
+interface Call {
+  readonly configuration: oauth.Configuration
+  readonly seen: { answer?: TokenAnswer; fault?: SmartBffError }
+}
+
+function prepareCall(
+  deps: OAuthClientDeps,
+  document: SmartConfiguration,
+  clientAuth: oauth.ClientAuth,
+): Call {
+  const configuration = new oauth.Configuration(
+    {
+      issuer: document.issuer,
+      authorization_endpoint: document.authorizationEndpoint,
+      token_endpoint: document.tokenEndpoint,
+      ...(document.revocationEndpoint === undefined
+        ? {}
+        : { revocation_endpoint: document.revocationEndpoint }),
+      ...(document.introspectionEndpoint === undefined
+        ? {}
+        : { introspection_endpoint: document.introspectionEndpoint }),
+      code_challenge_methods_supported: ['S256'],
+      // RFC 9207 2.4: checked whenever sent; required where the tenant (DESIGN rule 3) or the EHR itself says so.
+      authorization_response_iss_parameter_supported:
+        deps.quirks.callbackIss === 'required' || document.callbackIss,
+    },
+    deps.tenant.client.id,
+    {},
+    clientAuth,
+  )
+  // The configuration refuses http endpoints outside development before any client exists.
+  if (deps.tenant.iss.startsWith('http:')) oauth.allowInsecureRequests(configuration)
+  const seen: Call['seen'] = {}
+  configuration[oauth.customFetch] = async (url, options) => {
+    const answer = await sendForm(deps.http, new URL(url), options).catch((fault: unknown) => {
+      if (fault instanceof SmartBffError) seen.fault = fault
+      throw fault
+    })
+    if (url === document.introspectionEndpoint) return bodyResponse(answer)
+    if (url !== document.tokenEndpoint) return plainResponse(answer)
+    seen.answer = readTokenAnswer(answer)
+    return conformantResponse(seen.answer)
+  }
+  return { configuration, seen }
+}
+
+async function sendForm(
+  http: EhrHttp,
+  url: URL,
+  options: oauth.CustomFetchOptions,
+): Promise<EhrAnswer> {
+  const headers = Object.fromEntries(new Headers(options.headers).entries())
+  return http.send({ url, method: 'POST', headers, body: formText(options.body) })
+}
+
+/** The library hands over a form; anything else is not one of our requests. */
+function formText(body: oauth.CustomFetchOptions['body']): string {
+  if (body instanceof URLSearchParams) return body.toString()
+  return typeof body === 'string' ? body : ''
+}
+
+/** RFC 7662 2.2: JSON, whatever the server calls it. */
+const bodyResponse = ({ status, body }: EhrAnswer): Response =>
+  new Response(body, { status, headers: jsonHeaders })
+
+const jsonHeaders = { 'content-type': 'application/json' }
+
+/** RFC 7009 2.2: 200 is the answer; servers that send 204 mean the same. */
+function plainResponse(answer: EhrAnswer): Response {
+  return new Response(null, { status: answer.status === 204 ? 200 : answer.status })
+}
+
+function conformantResponse(answer: TokenAnswer): Response {
+  if (answer.kind === 'issued') {
+    return new Response(JSON.stringify(answer.members), { headers: jsonHeaders })
+  }
+  const error = answer.kind === 'refused' ? answer.error : 'server_error'
+  return new Response(JSON.stringify({ error }), { status: 400, headers: jsonHeaders })
+}
+
+/** SMART App Launch 2.2, authorization request (smart-conformance.md 1.5); `aud` is the iss, byte for byte. */
+async function authorizationParameters(
+  deps: OAuthClientDeps,
+  ask: AuthorizationAsk,
+): Promise<Record<string, string>> {
+  return {
+    redirect_uri: ask.redirectUri,
+    scope: ask.scope,
+    state: ask.state,
+    aud: deps.tenant.iss,
+    code_challenge: await oauth.calculatePKCECodeChallenge(ask.verifier),
+    code_challenge_method: 'S256',
+    ...(ask.launch === undefined ? {} : { launch: ask.launch }),
+    ...(ask.nonce === undefined ? {} : { nonce: ask.nonce }),
+  }
+}
+
+async function introspect({ configuration, seen }: Call, token: string): Promise<JsonObject> {
+  if (configuration.serverMetadata().introspection_endpoint === undefined) {
+    throw new SmartBffError('EHR_DISCOVERY_INVALID', { detail: 'no introspection_endpoint' })
+  }
+  try {
+    const hint = { token_type_hint: 'access_token' }
+    return { ...(await oauth.tokenIntrospection(configuration, token, hint)) }
+  } catch (cause) {
+    throw seen.fault ?? new SmartBffError('LAUNCH_TOKEN_REFUSED', { detail: 'other', cause })
+  }
+}
+
+/** Epic takes the form for an EHR launch only, whatever it advertises (smart-conformance.md 0, 9). */
+function postsAuthorization({ authorizeMethod }: ResolvedQuirks, ask: AuthorizationAsk): boolean {
+  if (authorizeMethod === 'post-ehr-launch') return ask.launch !== undefined
+  return authorizeMethod === 'post'
+}
+
+/** The endpoint keeps a query of its own; every other parameter becomes a field. */
+function formOf(url: URL, action: URL): AuthorizationRequest {
+  const fields = [...url.searchParams].filter(([name]) => !action.searchParams.has(name))
+  return { method: 'post', action, fields }
+}
+
+async function exchange(call: Call, ask: ExchangeAsk): Promise<Issued> {
+  try {
+    await oauth.authorizationCodeGrant(call.configuration, ask.callbackUrl, {
+      expectedState: ask.state,
+      pkceCodeVerifier: ask.verifier,
+    })
+  } catch (cause) {
+    throw exchangeFault(call.seen, cause)
+  }
+  const issued = issuedOf(call.seen.answer)
+  if (issued === undefined) throw new SmartBffError('LAUNCH_TOKEN_INVALID')
+  return issued
+}
+
+function exchangeFault(seen: Call['seen'], cause: unknown): SmartBffError {
+  if (seen.fault !== undefined) return seen.fault
+  const { answer } = seen
+  // Nothing was sent: the callback itself was not acceptable (RFC 9207 iss, repeated parameters).
+  if (answer === undefined) return new SmartBffError('LAUNCH_CALLBACK_INVALID', { cause })
+  if (answer.kind === 'refused') {
+    return new SmartBffError('LAUNCH_TOKEN_REFUSED', { detail: answer.error })
+  }
+  if (answer.kind === 'uncertain') {
+    return new SmartBffError('LAUNCH_TOKEN_REFUSED', { detail: `status ${answer.status}` })
+  }
+  return new SmartBffError('LAUNCH_TOKEN_INVALID', { cause })
+}
+
+async function refresh(call: Call, refreshToken: string): Promise<RefreshAnswer> {
+  try {
+    await oauth.refreshTokenGrant(call.configuration, refreshToken)
+  } catch {
+    const { answer, fault } = call.seen
+    if (fault !== undefined) return { kind: 'uncertain', reason: fault.code }
+    if (answer?.kind === 'refused') return { kind: 'refused', error: answer.error }
+    return { kind: 'uncertain', reason: answer?.kind === 'unreadable' ? 'unreadable' : 'fault' }
+  }
+  const issued = issuedOf(call.seen.answer)
+  return issued === undefined
+    ? { kind: 'uncertain', reason: 'unreadable' }
+    : { kind: 'issued', issued }
+}
+
+const tokenLengthMax = 32_768
+
+function issuedOf(answer: TokenAnswer | undefined): Issued | undefined {
+  if (answer?.kind !== 'issued') return undefined
+  const { members, idToken } = answer
+  const accessToken = members['access_token']
+  // RFC 6750 2.1: only these characters can stand in an Authorization header.
+  if (typeof accessToken !== 'string' || accessToken.length > tokenLengthMax) return undefined
+  if (!/^[\x21-\x7e]+$/.test(accessToken)) return undefined
+  const { refresh_token: refreshToken, scope } = members
+  return {
+    accessToken,
+    expiresInSeconds: secondsOf(members['expires_in']),
+    refreshToken:
+      typeof refreshToken === 'string' && refreshToken.length <= tokenLengthMax
+        ? refreshToken
+        : undefined,
+    scope: typeof scope === 'string' ? scope : undefined,
+    idToken,
+    members,
+  }
+}
+
+function secondsOf(value: unknown): number | undefined {
+  const seconds = typeof value === 'string' && value !== '' ? Number(value) : value
+  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0
+    ? seconds
+    : undefined
+}

@@ -1,0 +1,36 @@
+import type { IncomingMessage } from 'node:http'
+import type { Audit } from '../audit/event.ts'
+import type { SessionCookies } from '../session/cookies.ts'
+import type { Tokens, Vault } from '../vault/vault.ts'
+import type { Prove } from './guard/prove.ts'
+import type { Links } from './links.ts'
+import type { Upstreams } from './upstreams.ts'
+import type { Views } from './view.ts'
+
+/** What the FHIR proxy needs of the other stations. */
+export interface FhirDeps {
+  /** Origin, without a slash at its end. */
+  readonly publicUrl: string
+  /** ISO 8601; the date of our CapabilityStatements. */
+  readonly startedAt: string
+  readonly cookies: Pick<SessionCookies, 'read'>
+  readonly vault: Pick<Vault, 'open'>
+  readonly tokens: Tokens
+  readonly audit: Audit
+  readonly views: Views
+  readonly links: Links
+  readonly upstreams: Upstreams
+  /** The browser's address as far as trustProxy lets it be believed. */
+  readonly clientAddress: (incoming: IncomingMessage) => string
+  readonly log: FhirLog
+}
+
+/** With what the door makes for itself. */
+export interface PipelineDeps extends FhirDeps {
+  readonly prove: Prove
+}
+
+/** Faults of our own, for the application log. */
+export interface FhirLog {
+  fault(error: unknown, incident: string): void
+}

@@ -1,0 +1,71 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import type { Secret } from '../config/secret.ts'
+
+/**
+ * Links that the browser may hold but not read: AES-256-GCM under a key derived for one launch, so that a link of one
+ * launch opens in no other (DESIGN, rewrite). What a link means is decided anew when it is used.
+ */
+export interface Links {
+  /** `kind` and launch are part of the seal. */
+  seal(kind: LinkKind, launch: string, payload: string): string
+  /** Undefined when the token is not ours, or of another launch, kind or retired key. */
+  open(kind: LinkKind, launch: string, token: string): string | undefined
+}
+
+export type LinkKind = 'page' | 'binary'
+
+const ivBytes = 12
+const tagBytes = 16
+const maxKeys = 2000
+
+export function createLinks(keyRing: readonly { id: string; secret: Secret }[]): Links {
+  const masters = keyRing.map(({ secret }) => Buffer.from(secret.reveal(), 'base64url'))
+  const [first] = masters
+  if (first === undefined) throw new TypeError('an encryption key is required')
+  const derived = new Map<string, Buffer>()
+
+  const keyOf = (index: number, launch: string): Buffer => {
+    const name = `${index} ${launch}`
+    const known = derived.get(name)
+    if (known !== undefined) return known
+    const master = masters[index] ?? first
+    const key = Buffer.from(hkdfSync('sha256', master, launch, 'smart-bff fhir link', 32))
+    if (derived.size >= maxKeys) derived.clear()
+    derived.set(name, key)
+    return key
+  }
+
+  return {
+    seal: (kind, launch, payload) => sealWith(keyOf(0, launch), kind, payload),
+    open: (kind, launch, token) => {
+      const bytes = Buffer.from(token, 'base64url')
+      if (bytes.length < ivBytes + tagBytes) return undefined
+      for (let index = 0; index < masters.length; index += 1) {
+        const payload = openWith(keyOf(index, launch), kind, bytes)
+        if (payload !== undefined) return payload
+      }
+      return undefined
+    },
+  }
+}
+
+function sealWith(key: Buffer, kind: LinkKind, payload: string): string {
+  const iv = randomBytes(ivBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
+  cipher.setAAD(Buffer.from(kind))
+  const sealed = Buffer.concat([iv, cipher.update(payload, 'utf8'), cipher.final()])
+  return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url')
+}
+
+function openWith(key: Buffer, kind: LinkKind, bytes: Buffer): string | undefined {
+  const iv = bytes.subarray(0, ivBytes)
+  const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
+  decipher.setAAD(Buffer.from(kind))
+  decipher.setAuthTag(bytes.subarray(-tagBytes))
+  try {
+    const text = decipher.update(bytes.subarray(ivBytes, -tagBytes))
+    return Buffer.concat([text, decipher.final()]).toString('utf8')
+  } catch {
+    return undefined
+  }
+}

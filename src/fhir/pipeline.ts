@@ -1,0 +1,162 @@
+import { isWrite } from '../smart/interactions.ts'
+import { passedHeaders } from './answer-headers.ts'
+import { answerBatch } from './batch.ts'
+import { answerBinary } from './binary.ts'
+import { readBody } from './body.ts'
+import { capabilityStatement } from './capability.ts'
+import { decide } from './decide.ts'
+import { isRefusal, refuse } from './decision.ts'
+import type { Refusal } from './decision.ts'
+import type { PipelineDeps } from './deps.ts'
+import type { Exchange, Reply } from './exchange.ts'
+import type { FhirRequest } from './request.ts'
+import { createRewriter, readPage } from './rewriter.ts'
+import { allow } from './steps/allow.ts'
+import { bind } from './steps/bind.ts'
+import type { Bound } from './steps/bind.ts'
+import { judgeBrowser, openLaunch, refuseError } from './steps/open.ts'
+import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
+import { record } from './steps/record.ts'
+import { respond } from './steps/respond.ts'
+import { rewrite } from './steps/rewrite.ts'
+import type { Rewritten } from './steps/rewrite.ts'
+import { scope } from './steps/scope.ts'
+import { answerWrite } from './write/answer-write.ts'
+import { fetchJudged } from './trip.ts'
+import type { Trip } from './trip.ts'
+import type { LaunchView } from './view.ts'
+
+/**
+ * The way of a FHIR request (DESIGN):
+ *
+ *   browser, launch → parse → allow → scope → bind → token, forward → guard → rewrite → record → respond
+ *
+ * Each step is a file under steps/. A step answers what the next one needs, or a refusal; a refusal ends the way and
+ * goes to record and respond like an answer does.
+ */
+export async function serve(exchange: Exchange, deps: PipelineDeps): Promise<void> {
+  let result: Reply | Refusal | 'streamed'
+  try {
+    result = await answer(exchange, deps)
+  } catch (error) {
+    result = exchange.writeSent ? refuse('FHIR_WRITE_UNCERTAIN') : refuseError(error)
+    if (refuseError(error).code === 'INTERNAL') deps.log.fault(error, exchange.incident)
+  }
+  // A stream has written its record before its first byte.
+  if (result === 'streamed') return
+  try {
+    await record(exchange, result, deps.audit)
+  } catch (error) {
+    // No record, no answer (DESIGN rule 8).
+    result = exchange.writeSent ? refuse('FHIR_WRITE_UNCERTAIN') : refuseError(error)
+  }
+  respond(exchange, result)
+}
+
+async function answer(
+  exchange: Exchange,
+  deps: PipelineDeps,
+): Promise<Reply | Refusal | 'streamed'> {
+  const target = splitTarget(exchange.incoming.url ?? '')
+  if (isRefusal(target)) return target
+  exchange.launch = target.launch
+
+  const binary = target.path.startsWith('_binary/')
+  const browser = judgeBrowser(exchange.incoming, deps.publicUrl, binary)
+  if (browser !== undefined) return browser
+
+  const launch = await openLaunch(exchange.incoming.headers.cookie, target.launch, deps)
+  if (isRefusal(launch)) return launch
+  exchange.opened = launch.opened
+  exchange.view = launch.view
+  const trip = { exchange, launch, deps }
+
+  const parsed = parseRequest(exchange.incoming.method ?? '', target)
+  if (isRefusal(parsed)) return parsed
+  if (parsed.kind === 'page') return answerPage(parsed.token, trip)
+  if (parsed.kind === 'binary') return answerBinary(parsed.token, trip)
+  exchange.request = parsed.request
+
+  const body = await readBody(exchange.incoming, parsed.body)
+  if (isRefusal(body)) return body
+  if (parsed.body === 'bundle') return answerBatch(body, trip)
+  if (isWrite(parsed.request.interaction)) return answerChange(parsed.request, body, trip)
+  if (parsed.body !== 'search') return answerRead(parsed.request, undefined, trip)
+  const search = addForm(parsed.request, body.toString('latin1'))
+  return isRefusal(search) ? search : answerRead(search, undefined, trip)
+}
+
+/** Reads, searches, histories and operations; `page` is where a page link leads. */
+async function answerRead(
+  request: FhirRequest,
+  page: string | undefined,
+  trip: Trip,
+): Promise<Reply | Refusal> {
+  const { exchange, launch, deps } = trip
+  exchange.request = request
+  const permit = allow(request, launch.view)
+  if (isRefusal(permit)) return permit
+  exchange.rule = permit.rule
+  const covered = scope(permit, launch.view)
+  if (isRefusal(covered)) return covered
+  const bound = bind(covered, launch.view)
+  if (isRefusal(bound)) return bound
+  if (request.interaction === 'capabilities') return capabilities(launch.view, deps)
+
+  const current = await judgeCurrent(bound, trip)
+  if (current !== undefined) return current
+  const fetched = await fetchJudged(bound, page, trip)
+  if (isRefusal(fetched)) return fetched
+
+  const { base, tenant } = launch.view
+  const { urls } = deps.upstreams.of(tenant)
+  const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
+  return replyOf(rewrite(fetched.judged, rewriter), passedHeaders(fetched.headers))
+}
+
+/** Creates, updates, patches and deletes: the same decisions, then the way of a write (write/answer-write.ts). */
+async function answerChange(
+  request: FhirRequest,
+  body: Buffer,
+  trip: Trip,
+): Promise<Reply | Refusal> {
+  // None means anything good here: `_cascade`, `_expunge` and their kin widen what is changed (1.12, row 20).
+  if (request.parameters.length > 0) return refuse('FHIR_PARAMETER_NOT_ALLOWED')
+  const bound = decide(request, trip.launch.view)
+  if (isRefusal(bound)) return bound
+  trip.exchange.rule = bound.rule
+  return answerWrite(body, bound, trip)
+}
+
+/** What a page link means is decided anew, against today's rules and scopes, as if it were asked for the first time. */
+async function answerPage(token: string, trip: Trip): Promise<Reply | Refusal> {
+  const text = trip.deps.links.open('page', trip.launch.key.launch, token)
+  const page = text === undefined ? undefined : readPage(text)
+  if (page === undefined) return refuse('FHIR_PAGE_GONE', 'malformed')
+  const result = await answerRead(page.request, page.target, trip)
+  // The EHR has forgotten its cursor, or never knew it (fhir-access-and-audit.md 2.4).
+  const gone = [400, 403, 404, 410, 422].includes(trip.exchange.upstreamStatus ?? 0)
+  return gone && result.kind === 'refuse' ? refuse('FHIR_PAGE_GONE') : result
+}
+
+/** The subject may have been corrected since: an old version is shown only when today's is about this patient too. */
+async function judgeCurrent(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
+  if (bound.sent.interaction !== 'vread') return undefined
+  const sent = { ...bound.sent, interaction: 'read', version: undefined } as const
+  const fetched = await fetchJudged({ ...bound, request: sent, sent }, undefined, trip)
+  return isRefusal(fetched) ? fetched : undefined
+}
+
+function replyOf(rewritten: Rewritten, headers: Reply['headers']): Reply {
+  const { body, count, dropped, patients, linksDropped } = rewritten
+  let reason: Reply['reason']
+  if (dropped > 0) reason = 'dropped'
+  else if (linksDropped > 0) reason = 'link_outside'
+  return { kind: 'reply', status: 200, body, headers, count, patients, reason }
+}
+
+function capabilities(view: LaunchView, deps: PipelineDeps): Reply {
+  const body = Buffer.from(JSON.stringify(capabilityStatement(view, deps.startedAt)))
+  const none = { count: undefined, patients: [], reason: undefined }
+  return { kind: 'reply', status: 200, body, headers: {}, ...none }
+}

@@ -1,0 +1,66 @@
+import type { Interaction } from '../smart/interactions.ts'
+
+/** One FHIR interaction, read from the raw request by the grammar; everything after it works on this alone. */
+export interface FhirRequest {
+  readonly interaction: Interaction
+  /** Undefined for batches, capabilities and operations on the whole system. */
+  readonly resource: string | undefined
+  readonly id: string | undefined
+  /** vread. */
+  readonly version: string | undefined
+  /** With its `$`. */
+  readonly operation: string | undefined
+  /** The patient of a compartment search: `Patient/<id>/Observation`. */
+  readonly compartment: string | undefined
+  readonly parameters: readonly Parameter[]
+  /** A search whose parameters go in the body; POST Type/_search. */
+  readonly post: boolean
+}
+
+/** Decoded. `code:in=x` has the modifier `in`; no modifier is ''. */
+export interface Parameter {
+  readonly name: string
+  readonly modifier: string
+  readonly value: string
+}
+
+export const emptyRequest: FhirRequest = {
+  interaction: 'capabilities',
+  resource: undefined,
+  id: undefined,
+  version: undefined,
+  operation: undefined,
+  compartment: undefined,
+  parameters: [],
+  post: false,
+}
+
+/** As rules and audit write it. */
+export function parameterName({ name, modifier }: Parameter): string {
+  return modifier === '' ? name : `${name}:${modifier}`
+}
+
+/** The path below a FHIR base, as a request to the EHR or to us would have it; never the string that came in. */
+export function printPath(request: FhirRequest): string {
+  const { interaction, resource, id, version, operation } = request
+  const parts: (string | undefined)[] = [resource, id]
+  if (interaction === 'capabilities') parts.push('metadata')
+  if (interaction === 'history-instance' || interaction === 'history-type') parts.push('_history')
+  if (interaction === 'vread') parts.push('_history', version)
+  if (interaction === 'operation') parts.push(operation)
+  if (interaction === 'search-type' && request.post) parts.push('_search')
+  return parts.filter((part) => part !== undefined).join('/')
+}
+
+export function printQuery(parameters: readonly Parameter[]): string {
+  return parameters
+    .map((parameter) => `${encode(parameterName(parameter))}=${encode(parameter.value)}`)
+    .join('&')
+}
+
+/** Colon, comma and slash are legal in a query (RFC 3986 3.4) and stay readable; some servers do not decode names. */
+function encode(text: string): string {
+  const encoded = encodeURIComponent(text)
+  if (!encoded.includes('%')) return encoded
+  return encoded.replaceAll('%3A', ':').replaceAll('%2C', ',').replaceAll('%2F', '/')
+}

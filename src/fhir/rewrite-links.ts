@@ -1,0 +1,26 @@
+import { isJsonObject } from '../smart/json.ts'
+import type { Rewriter } from './rewriter.ts'
+
+/** Paging links that led outside the EHR's base, counted for the audit. */
+export interface LinkCount {
+  dropped: number
+}
+
+const pageRelations = new Set(['first', 'next', 'prev', 'previous', 'last'])
+
+/** `Bundle.link`: only self and the pages are kept; nobody has decided about other relations. */
+export function rewriteLinks(
+  list: unknown,
+  rewriter: Rewriter,
+  links: LinkCount,
+): readonly object[] {
+  if (!Array.isArray(list)) return []
+  return list.flatMap((link: unknown) => {
+    const { relation, url } = isJsonObject(link) ? link : {}
+    if (relation === 'self') return [{ relation, url: rewriter.self }]
+    if (typeof relation !== 'string' || !pageRelations.has(relation)) return []
+    const ours = typeof url === 'string' ? rewriter.page(url) : undefined
+    if (ours === undefined) links.dropped += 1
+    return ours === undefined ? [] : [{ relation, url: ours }]
+  })
+}

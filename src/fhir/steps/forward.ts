@@ -1,0 +1,56 @@
+import type { Tokens } from '../../vault/vault.ts'
+import type { OpenedLaunch } from '../exchange.ts'
+import { printQuery } from '../request.ts'
+import type { FhirRequest } from '../request.ts'
+import type { Listener, Upstream, UpstreamAnswer, UpstreamAsk, UpstreamFault } from '../upstream.ts'
+import type { UpstreamUrls } from '../upstream-url.ts'
+
+/**
+ * forward: the request as we rebuilt it, with the launch's token, to the tenant's FHIR base and nowhere else (DESIGN
+ * rule 7). A 401 gets one newer token and one more try.
+ */
+export interface ForwardDeps {
+  readonly tokens: Tokens
+  readonly upstream: Upstream
+  readonly urls: UpstreamUrls
+}
+
+export interface Outbound {
+  readonly method: UpstreamAsk['method']
+  readonly target: string
+  readonly headers: readonly string[]
+  readonly body: Buffer | undefined
+}
+
+export async function forward(
+  outbound: Outbound,
+  launch: OpenedLaunch,
+  listener: Listener,
+  deps: ForwardDeps,
+): Promise<UpstreamAnswer | UpstreamFault> {
+  const current = await deps.tokens.current(launch.key, launch.opened)
+  const send = (accessToken: string): Promise<UpstreamAnswer | UpstreamFault> =>
+    deps.upstream.send({ ...outbound, launch: launch.key.launch, accessToken, listener })
+  const first = await send(current.record.tokens.access)
+  if (first.kind === 'fault' || first.status !== 401) return first
+  const renewed = await deps.tokens.afterRefusal(launch.key, current)
+  return send(renewed.record.tokens.access)
+}
+
+/** `handling=strict`: an ignored parameter would be an unfiltered search (fhir-access-and-audit.md 1.12). */
+const strictSearch = ['prefer', 'handling=strict']
+
+export function outboundOf(request: FhirRequest, urls: UpstreamUrls): Outbound {
+  const search = request.interaction === 'search-type'
+  if (!request.post) {
+    const headers = search ? strictSearch : []
+    return { method: 'GET', target: urls.target(request), headers, body: undefined }
+  }
+  const form = ['content-type', 'application/x-www-form-urlencoded']
+  return {
+    method: 'POST',
+    target: urls.target(request),
+    headers: [...strictSearch, ...form],
+    body: Buffer.from(printQuery(request.parameters)),
+  }
+}

@@ -1,0 +1,84 @@
+import { copyIssues } from '../../smart/outcome.ts'
+import { refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import { parseExact } from '../exact-json.ts'
+import type { Expectation } from '../expectation.ts'
+import { judgeAnswer } from '../judge-bundle.ts'
+import type { JudgedValue } from '../judge-bundle.ts'
+import type { Prove, Proved } from '../guard/prove.ts'
+import type { UpstreamAnswer, UpstreamFault } from '../upstream.ts'
+
+/**
+ * guard: nothing of the EHR's answer goes on before its status, its form and every resource in it were judged
+ * (DESIGN rule 6). An error of the EHR is told in our words.
+ */
+export function guard(
+  answer: UpstreamAnswer | UpstreamFault,
+  expected: Expectation,
+  prove: Prove,
+): JudgedValue | Proved | Refusal {
+  if (answer.kind === 'fault') return refuseFault(answer)
+  if (answer.status !== 200) return refuseStatus(answer)
+  if (!isFhirJson(answer.headers.contentType)) {
+    return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
+  }
+  return prove(answer.body, expected) ?? judgeAnswer(parseExact(answer.body), expected)
+}
+
+export function refuseFault({ fault, retryAfter = 1 }: UpstreamFault): Refusal {
+  switch (fault) {
+    case 'timeout':
+      return refuse('EHR_TIMEOUT')
+    case 'too_large':
+      return refuse('FHIR_ANSWER_TOO_LARGE')
+    case 'encoding':
+      return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
+    case 'outside':
+      return refuse('FHIR_PATH_INVALID', 'link_outside')
+    case 'busy':
+    case 'circuit':
+    case 'memory':
+      return { ...refuse('FHIR_EHR_UNAVAILABLE'), retryAfter: String(retryAfter) }
+    case 'unreachable':
+    case 'gone':
+      return refuse('EHR_UNREACHABLE')
+  }
+}
+
+/** DESIGN, "What a user is told": 400, 404, 410 and 422 keep their status. */
+export function refuseStatus(answer: UpstreamAnswer): Refusal {
+  const { status } = answer
+  const { retryAfter } = answer.headers
+  const later = isRetryAfter(retryAfter) ? { retryAfter } : {}
+  if (status === 400) return { ...refuse('FHIR_EHR_REFUSED'), issues: issuesOf(answer) }
+  if (status === 422) return { ...refuse('FHIR_EHR_UNPROCESSABLE'), issues: issuesOf(answer) }
+  // Without the EHR's own issues: a missing record and another patient's must read alike.
+  if (status === 404) return refuse('FHIR_RESOURCE_UNKNOWN')
+  if (status === 410) return refuse('FHIR_RESOURCE_GONE')
+  if (status === 401) return refuse('TOKEN_EXPIRED')
+  if (status === 403) return refuse('FHIR_EHR_FORBIDDEN')
+  if (status === 429) return { ...refuse('FHIR_EHR_BUSY'), ...later }
+  if (status === 503) return { ...refuse('FHIR_EHR_UNAVAILABLE'), ...later }
+  if (status === 504) return refuse('EHR_TIMEOUT')
+  // Not followed: a token goes only to the base (DESIGN rule 7).
+  if (status >= 300 && status < 400) return refuse('FHIR_EHR_FAILED', 'redirect')
+  return refuse('FHIR_EHR_FAILED')
+}
+
+function issuesOf({ headers, body }: UpstreamAnswer): ReturnType<typeof copyIssues> {
+  const maxOutcomeBytes = 65_536
+  if (!isFhirJson(headers.contentType) || body.length > maxOutcomeBytes) return []
+  return copyIssues(parseExact(body))
+}
+
+/** RFC 9110 5.6.1: media types compare without case; the charset can only be UTF-8 (RFC 8259 8.1). */
+export function isFhirJson(contentType: string): boolean {
+  return /^application\/(?:fhir\+)?json(?:\s*;\s*[a-z-]+\s*=\s*"?[a-z0-9./-]+"?)*\s*$/i.test(
+    contentType,
+  )
+}
+
+/** RFC 9110 10.2.3: seconds or an HTTP date. */
+function isRetryAfter(value: string | undefined): value is string {
+  return value !== undefined && /^(?:\d{1,6}|[A-Z][a-z]{2}, [A-Za-z0-9 :]{20,24})$/.test(value)
+}

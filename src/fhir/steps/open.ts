@@ -1,0 +1,62 @@
+import type { IncomingMessage } from 'node:http'
+import { SmartBffError } from '../../errors.ts'
+import { judgeBrowserRequest } from '../../session/anti-forgery.ts'
+import { hashSession } from '../../vault/names.ts'
+import type { SessionCookies } from '../../session/cookies.ts'
+import { endCode } from '../../vault/transitions.ts'
+import type { Vault } from '../../vault/vault.ts'
+import { refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import type { OpenedLaunch } from '../exchange.ts'
+import type { Views } from '../view.ts'
+
+/**
+ * The two questions before any FHIR is read: does this come from our page (DESIGN, Requests from a browser), and is the
+ * launch named in the URL one of this cookie's (DESIGN rule 2)?
+ */
+export function judgeBrowser(
+  incoming: IncomingMessage,
+  publicUrl: string,
+  allowImage: boolean,
+): Refusal | undefined {
+  const decision = judgeBrowserRequest({
+    method: incoming.method ?? '',
+    headers: incoming.headers,
+    publicOrigin: publicUrl,
+    allowImage,
+  })
+  return decision.kind === 'allow' ? undefined : refuse('SESSION_CROSS_SITE', decision.reason)
+}
+
+export interface OpenDeps {
+  readonly cookies: Pick<SessionCookies, 'read'>
+  readonly vault: Pick<Vault, 'open'>
+  readonly views: Views
+}
+
+/** One store trip. A missing launch and somebody else's launch read exactly alike (DESIGN, Fine print). */
+export async function openLaunch(
+  cookieHeader: string | undefined,
+  launch: string,
+  deps: OpenDeps,
+): Promise<OpenedLaunch | Refusal> {
+  const id = deps.cookies.read(cookieHeader)
+  if (id === undefined) return refuse('SESSION_MISSING')
+  const key = { session: hashSession(id), launch }
+  const opening = await deps.vault.open(key)
+  if (opening.kind === 'missing') return refuse('LAUNCH_ENDED')
+  if (opening.kind === 'ended') return refuse(endCode(opening))
+  const { record } = opening.launch
+  const view = deps.views.of(record)
+  // The configuration changed under a living launch: the app is opened again.
+  if (view === undefined) return refuse('LAUNCH_ENDED')
+  if (view.tenant.paused !== undefined) return refuse('LAUNCH_TENANT_PAUSED', 'paused')
+  if (record.state === 'reauth_required') return refuse('TOKEN_EXPIRED')
+  if (record.state !== 'active') return refuse('LAUNCH_ENDED')
+  return { key, opened: opening.launch, view }
+}
+
+/** Store and vault faults are thrown as SmartBffError; every one of them is a refusal here. */
+export function refuseError(error: unknown): Refusal {
+  return refuse(error instanceof SmartBffError ? error.code : 'INTERNAL')
+}

@@ -1,0 +1,89 @@
+import { isJsonObject } from '../../smart/json.ts'
+import type { JsonObject } from '../../smart/json.ts'
+import { typeOf } from '../judge.ts'
+import { rewriteLinks } from '../rewrite-links.ts'
+import type { LinkCount } from '../rewrite-links.ts'
+import { rewriteBytes } from '../guard/rewrite-bytes.ts'
+import type { Proved } from '../guard/prove.ts'
+import type { JudgedValue } from '../judge-bundle.ts'
+import type { Rewriter } from '../rewriter.ts'
+
+/**
+ * rewrite: the EHR's URLs become ours where a client follows them, and nothing else is touched: identifier systems,
+ * canonical URLs and narrative stay as they are (DESIGN, rewrite; fhir-access-and-audit.md 2.1).
+ */
+export interface Rewritten {
+  readonly body: Buffer
+  readonly count: number
+  readonly dropped: number
+  readonly patients: readonly string[]
+  /** Paging links that led outside the EHR's base. */
+  readonly linksDropped: number
+}
+
+export function rewrite(judged: JudgedValue | Proved, rewriter: Rewriter): Rewritten {
+  if (judged.kind === 'proved') return rewriteBytes(judged, rewriter)
+  const { count, dropped, patients } = judged
+  const { value, linksDropped } = rewriteValue(judged.value, rewriter)
+  return { body: Buffer.from(JSON.stringify(value)), count, dropped, patients, linksDropped }
+}
+
+export function rewriteValue(
+  value: JsonObject,
+  rewriter: Rewriter,
+): { value: JsonObject; linksDropped: number } {
+  const links = { dropped: 0 }
+  return { value: rewriteResource(value, rewriter, links), linksDropped: links.dropped }
+}
+
+function rewriteResource(resource: JsonObject, rewriter: Rewriter, links: LinkCount): JsonObject {
+  if (typeOf(resource) !== 'Bundle') return rewriteObject(resource, rewriter, links)
+  const { link, entry, ...rest } = resource
+  const bundle: Record<string, unknown> = { ...rewriteObject(rest, rewriter, links) }
+  if (link !== undefined) bundle['link'] = rewriteLinks(link, rewriter, links)
+  if (Array.isArray(entry)) bundle['entry'] = entry.map((one) => rewriteEntry(one, rewriter, links))
+  return bundle
+}
+
+function rewriteEntry(entry: unknown, rewriter: Rewriter, links: LinkCount): unknown {
+  if (!isJsonObject(entry)) return entry
+  const { fullUrl, resource, ...rest } = entry
+  return {
+    ...(typeof fullUrl === 'string' ? { fullUrl: rewriter.record(fullUrl) ?? fullUrl } : {}),
+    ...(isJsonObject(resource) ? { resource: rewriteResource(resource, rewriter, links) } : {}),
+    ...rewriteObject(rest, rewriter, links),
+  }
+}
+
+function rewriteObject(object: JsonObject, rewriter: Rewriter, links: LinkCount): JsonObject {
+  const result: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(object)) {
+    // Defined, not assigned: a member named __proto__ stays a member.
+    Object.defineProperty(result, name, {
+      value:
+        name === 'url' && typeof value === 'string'
+          ? (rewriter.attachment(value, object['contentType']) ?? value)
+          : rewriteMember(name, value, rewriter, links),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
+  }
+  return result
+}
+
+function rewriteMember(
+  name: string,
+  value: unknown,
+  rewriter: Rewriter,
+  links: LinkCount,
+): unknown {
+  if (typeof value === 'string') {
+    return name === 'reference' ? (rewriter.record(value) ?? value) : value
+  }
+  if (Array.isArray(value)) {
+    return value.map((item: unknown) => rewriteMember(name, item, rewriter, links))
+  }
+  if (!isJsonObject(value) || Object.hasOwn(value, 'rawJSON')) return value
+  return rewriteResource(value, rewriter, links)
+}

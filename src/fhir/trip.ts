@@ -1,0 +1,84 @@
+import { isRefusal, refuse } from './decision.ts'
+import type { Refusal } from './decision.ts'
+import type { PipelineDeps } from './deps.ts'
+import type { Exchange, OpenedLaunch } from './exchange.ts'
+import { expectationOf } from './expectation.ts'
+import { isReplacedBy } from './merged.ts'
+import type { Proved } from './guard/prove.ts'
+import type { JudgedValue } from './judge-bundle.ts'
+import { emptyRequest } from './request.ts'
+import { forward, outboundOf } from './steps/forward.ts'
+import type { Outbound } from './steps/forward.ts'
+import { guard } from './steps/guard.ts'
+import type { Bound } from './steps/bind.ts'
+import type { AnswerHeaders, Listener, UpstreamAnswer, UpstreamFault } from './upstream.ts'
+
+/** One request and everything that is needed to take it to the EHR. */
+export interface Trip {
+  readonly exchange: Exchange
+  readonly launch: OpenedLaunch
+  readonly deps: PipelineDeps
+}
+
+export interface Fetched {
+  readonly judged: JudgedValue | Proved
+  readonly headers: AnswerHeaders
+}
+
+/** token, forward, guard: asks the EHR and judges what it says. `target` is where a page link leads. */
+export async function fetchJudged(
+  bound: Bound,
+  target: string | undefined,
+  trip: Trip,
+): Promise<Fetched | Refusal> {
+  const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
+  const outbound = outboundOf(bound.sent, urls)
+  const received = await sendOutbound(
+    target === undefined ? outbound : { ...outbound, target },
+    trip,
+  )
+  const judged = guard(received, expectationOf(bound, trip.launch.view), trip.deps.prove)
+  if (isRefusal(judged)) return explainForeign(judged, trip)
+  const headers = received.kind === 'answer' ? received.headers : noHeaders
+  return { judged, headers }
+}
+
+export async function sendOutbound(
+  outbound: Outbound,
+  { exchange, launch, deps }: Trip,
+  listener: Listener = exchange.listener,
+): Promise<UpstreamAnswer | UpstreamFault> {
+  const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
+  const received = await forward(outbound, launch, listener, { ...deps, upstream, urls })
+  if (received.kind === 'answer') exchange.upstreamStatus = received.status
+  return received
+}
+
+/**
+ * An older record may still stand under an id that the EHR has merged into this patient's. It is not shown either, but
+ * the clinician is told what is the matter: `patient_merged`.
+ */
+async function explainForeign(refusal: Refusal, trip: Trip): Promise<Refusal> {
+  const { patient } = trip.launch.view
+  if (refusal.foreign === undefined || patient === undefined) return refusal
+  // A read of somebody else's record must not even take longer than one of a missing record.
+  if (refusal.code !== 'FHIR_ANSWER_FOREIGN') return refusal
+  if (trip.launch.view.covers('Patient', 'r').kind !== 'all') return refusal
+  const status = trip.exchange.upstreamStatus
+  const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
+  const read = { ...emptyRequest, interaction: 'read', resource: 'Patient', id: patient } as const
+  const received = await sendOutbound(outboundOf(read, urls), trip)
+  trip.exchange.upstreamStatus = status
+  return isReplacedBy(refusal.foreign, patient, received, trip.launch.view.base)
+    ? refuse('FHIR_PATIENT_MERGED', 'patient_merged')
+    : refusal
+}
+
+const noHeaders: AnswerHeaders = {
+  contentType: '',
+  etag: undefined,
+  lastModified: undefined,
+  location: undefined,
+  contentLocation: undefined,
+  retryAfter: undefined,
+}

@@ -1,0 +1,77 @@
+import { printPath, printQuery } from './request.ts'
+import type { FhirRequest } from './request.ts'
+
+/**
+ * Request targets for the EHR, built from parsed parts, and the test whether a URL lies under the FHIR base: origin and
+ * path prefix, compared on parsed URLs, never as strings (DESIGN rule 7; `https://ehr.example.com.evil`, `/fhir/R4evil`).
+ */
+export interface UpstreamUrls {
+  readonly origin: string
+  /** The base's path without a slash at its end; '' for the root. */
+  readonly prefix: string
+  /** Path and query of a request. A search by POST has its parameters in the body. */
+  target(request: FhirRequest): string
+  /** True for a path and query that stay what they are when parsed, under the base. */
+  contains(target: string): boolean
+  /**
+   * Path and query of a link in an answer, resolved against the base; undefined outside it. Relative links and links
+   * without a scheme are resolved first, as the servers that write them mean them (fhir-access-and-audit.md 2.2, 2.4).
+   */
+  resolveLink(link: string): string | undefined
+}
+
+const maxLinkLength = 8192
+
+export function createUpstreamUrls(iss: string): UpstreamUrls {
+  const base = new URL(iss)
+  const { origin, host } = base
+  const prefix = base.pathname.replace(/\/+$/, '')
+
+  const contains = (target: string): boolean => {
+    if (!target.startsWith(`${prefix}/`) && target !== prefix && !target.startsWith(`${prefix}?`)) {
+      return false
+    }
+    if (!isPlainPath(target)) return false
+    const url = URL.parse(origin + target)
+    if (url === null || url.origin !== origin) return false
+    return url.pathname + url.search === target
+  }
+
+  const resolveLink = (link: string): string | undefined => {
+    if (link === '' || link.length > maxLinkLength) return undefined
+    const absolute = link.startsWith(`${host}/`) ? `${base.protocol}//${link}` : link
+    const url = URL.parse(absolute, `${origin}${prefix}/`)
+    if (url === null || url.origin !== origin || url.username !== '' || url.password !== '') {
+      return undefined
+    }
+    const target = relativeToBase(link, url, prefix)
+    return contains(target) ? target : undefined
+  }
+
+  return {
+    origin,
+    prefix,
+    target: (request) => {
+      const path = `${prefix}/${printPath(request)}`
+      if (request.parameters.length === 0 || request.post) return path
+      return `${path}?${printQuery(request.parameters)}`
+    },
+    contains,
+    resolveLink,
+  }
+}
+
+/** Canvas writes `/Observation?_offset=10` and means the FHIR base (fhir-access-and-audit.md 2.2). */
+function relativeToBase(link: string, url: URL, prefix: string): string {
+  const target = url.pathname + url.search
+  const rooted = link.startsWith('/') && !link.startsWith('//')
+  const inside =
+    target === prefix || target.startsWith(`${prefix}/`) || target.startsWith(`${prefix}?`)
+  return rooted && !inside ? prefix + target : target
+}
+
+/** Encoded dots, slashes and backslashes are read differently by different servers. */
+function isPlainPath(target: string): boolean {
+  const path = target.split('?', 1)[0] ?? ''
+  return !/%(?:2e|2f|5c|00)|\\|\/\/|[^\u0021-\u007e]/i.test(path)
+}

@@ -1,0 +1,235 @@
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { Pool, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
+import type { Tenant } from '../config/schema/tenant.ts'
+import { quirksOf } from '../ehr/quirks.ts'
+import { tlsOptions } from '../ehr/http.ts'
+import type { Budget } from './resilience/budget.ts'
+import type { AnswerHeaders } from './upstream-wire.ts'
+import { answerHeaders, errorCode, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { streamBody } from './upstream-stream.ts'
+import { createUpstreamUrls } from './upstream-url.ts'
+
+/**
+ * The one connection to a tenant's FHIR base: a bounded pool of undici connections, HTTP/1.1, TLS verified, redirects
+ * never followed, every wait and size limited (DESIGN rules 7 and 17). Headers in and out are the ones named here.
+ */
+export interface Upstream {
+  /** Never throws: what goes wrong on the way is a fault, and says whether the request may have reached the EHR. */
+  send(ask: UpstreamAsk): Promise<UpstreamAnswer | UpstreamFault>
+  /** The same, but the body goes to a sink as it comes, with back-pressure. `begin` says where to, or undefined: nowhere. */
+  stream(
+    ask: UpstreamAsk,
+    begin: (status: number, headers: AnswerHeaders) => Promise<Sink | undefined>,
+  ): Promise<Streamed>
+  close(): Promise<void>
+}
+
+/** Where a streamed body goes. */
+export interface Sink {
+  /** False: full; `whenReady` is called when there is room again. */
+  write(chunk: Buffer): boolean
+  whenReady: (() => void) | undefined
+}
+
+export type Streamed =
+  /** `whole`: to the last byte. */
+  { readonly kind: 'streamed'; readonly bytes: number; readonly whole: boolean } | UpstreamFault
+
+export interface UpstreamAsk {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Whose turn it is where many wait. */
+  readonly launch: string
+  /** Origin form: path and query, under the FHIR base's path. */
+  readonly target: string
+  readonly accessToken: string
+  /** For a streamed answer; everything else is asked for as FHIR JSON. */
+  readonly accept?: string
+  readonly headers: readonly string[]
+  readonly body: Buffer | undefined
+  /** The browser; when it goes away the EHR is told. */
+  readonly listener: Listener
+}
+
+export interface Listener {
+  gone: boolean
+  whenGone: (() => void) | undefined
+  /** Bytes of answers held for this request; given back when it is over. */
+  held: number
+}
+
+export interface UpstreamAnswer {
+  readonly kind: 'answer'
+  readonly status: number
+  readonly headers: AnswerHeaders
+  readonly body: Buffer
+}
+
+export type { AnswerHeaders } from './upstream-wire.ts'
+
+export interface UpstreamFault {
+  readonly kind: 'fault'
+  readonly fault:
+    | 'unreachable'
+    | 'timeout'
+    | 'too_large'
+    | 'encoding'
+    | 'outside'
+    | 'gone'
+    /** No room: the queue is full, the circuit open, or too many bytes are held. */
+    | 'busy'
+    | 'circuit'
+    | 'memory'
+  readonly sent: boolean
+  readonly retryAfter?: number
+}
+
+const connectTimeoutMsMax = 5000
+const unzip = promisify(gunzip)
+
+export function createUpstream(tenant: Tenant, budget: Budget): Upstream {
+  const { timeoutMs, maxBodyBytes } = tenant.upstream
+  const urls = createUpstreamUrls(tenant.iss)
+  const pool = createPool(tenant, urls.origin)
+  const hold = (listener: Listener, bytes: number): boolean => {
+    if (!budget.take(tenant.id, bytes)) return false
+    listener.held += bytes
+    return true
+  }
+  return {
+    send: async (ask) => {
+      // Compared once more on the finished string: no token goes outside the base (DESIGN rule 7).
+      if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
+      if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
+      const result = await dispatch(pool, urls.origin, ask, { timeoutMs, maxBodyBytes, hold })
+      return result.kind === 'raw' ? decode(result, maxBodyBytes) : result
+    },
+    stream: async (ask, begin) => {
+      if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
+      return streamBody(pool, urls.origin, ask, { timeoutMs, maxBodyBytes }, begin)
+    },
+    close: () => pool.close(),
+  }
+}
+
+function createPool(tenant: Tenant, origin: string): Dispatcher {
+  const { timeoutMs, connections, proxy } = tenant.upstream
+  const options = {
+    connections,
+    pipelining: 1,
+    allowH2: quirksOf(tenant).allowHttp2,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    keepAliveTimeout: 10_000,
+  }
+  const timeout = Math.min(connectTimeoutMsMax, timeoutMs)
+  if (proxy !== undefined) {
+    return new ProxyAgent({ ...options, uri: proxy.reveal(), requestTls: tlsOptions(tenant) })
+  }
+  return new Pool(origin, { ...options, connect: { timeout, ...tlsOptions(tenant) } })
+}
+
+interface Limits {
+  readonly timeoutMs: number
+  readonly maxBodyBytes: number
+  readonly hold: (listener: Listener, bytes: number) => boolean
+}
+
+interface RawAnswer {
+  readonly kind: 'raw'
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** undici's dispatch is its cheapest door; the whole answer is collected, because it is judged before it is passed on. */
+function dispatch(
+  pool: Dispatcher,
+  origin: string,
+  ask: UpstreamAsk,
+  limits: Limits,
+): Promise<RawAnswer | UpstreamFault> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    let sent = false
+    let status = 0
+    let headers: RawAnswer['headers'] = {}
+    let controller: Dispatcher.DispatchController | undefined
+    let settled = false
+
+    const settle = (result: RawAnswer | UpstreamFault): void => {
+      if (settled) return
+      settled = true
+      clearTimeout(timer)
+      ask.listener.whenGone = undefined
+      resolve(result)
+    }
+    const stop = (fault: UpstreamFault['fault']): void => {
+      settle({ kind: 'fault', fault, sent })
+      controller?.abort(new Error(fault))
+    }
+    const timer = setTimeout(() => stop('timeout'), limits.timeoutMs)
+    ask.listener.whenGone = () => stop('gone')
+
+    pool.dispatch(
+      {
+        origin,
+        path: ask.target,
+        method: ask.method,
+        headers: requestHeaders(ask),
+        body: ask.body ?? null,
+      },
+      {
+        onRequestStart: (started) => {
+          controller = started
+          if (settled) started.abort(new Error('settled'))
+          else sent = true
+        },
+        onResponseStart: (_, statusCode, received) => {
+          if (statusCode < 200) return
+          status = statusCode
+          headers = received
+          if (Number(received['content-length'] ?? 0) > limits.maxBodyBytes) stop('too_large')
+        },
+        onResponseData: (_, chunk) => {
+          size += chunk.length
+          if (size > limits.maxBodyBytes) stop('too_large')
+          else if (!limits.hold(ask.listener, chunk.length)) stop('memory')
+          else chunks.push(chunk)
+        },
+        onResponseEnd: () => {
+          const [first] = chunks
+          const body =
+            chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size)
+          settle({ kind: 'raw', status, headers, body })
+        },
+        onResponseError: (_, error) => {
+          settle({ kind: 'fault', fault: isTimeout(error) ? 'timeout' : 'unreachable', sent })
+        },
+      },
+    )
+  })
+}
+
+async function decode(
+  raw: RawAnswer,
+  maxBodyBytes: number,
+): Promise<UpstreamAnswer | UpstreamFault> {
+  const encoding = raw.headers['content-encoding'] ?? 'identity'
+  if (encoding === 'identity') return answer(raw, raw.body)
+  if (encoding !== 'gzip') return { kind: 'fault', fault: 'encoding', sent: true }
+  if (raw.body.length === 0) return answer(raw, raw.body)
+  try {
+    return answer(raw, await unzip(raw.body, { maxOutputLength: maxBodyBytes }))
+  } catch (error) {
+    // A small body that unfolds without end is stopped at the same limit as a large one.
+    const tooLarge = errorCode(error) === 'ERR_BUFFER_TOO_LARGE'
+    return { kind: 'fault', fault: tooLarge ? 'too_large' : 'encoding', sent: true }
+  }
+}
+
+function answer(raw: RawAnswer, body: Buffer): UpstreamAnswer {
+  return { kind: 'answer', status: raw.status, headers: answerHeaders(raw.headers), body }
+}

@@ -1,0 +1,63 @@
+import { isJsonObject } from '../../smart/json.ts'
+import type { JsonObject } from '../../smart/json.ts'
+import { parseReference } from '../../smart/references.ts'
+import { subjects } from '../../smart/tables/subjects.ts'
+import { refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import type { Expectation } from '../expectation.ts'
+import { idOf, judgeResource, newNotes, typeOf } from '../judge.ts'
+import { isEqual } from './json-patch.ts'
+
+/**
+ * Judges what a write would store: the type and id of the URL, the subject of the patient in context as a plain
+ * reference, no other patient anywhere in it (fhir-access-and-audit.md 1.12 rows 13 to 17, and 5).
+ */
+export function judgeBody(value: unknown, expected: Expectation): JsonObject | Refusal {
+  if (!isJsonObject(value)) return refuse('FHIR_BODY_INVALID', 'malformed')
+  if (typeOf(value) !== expected.resource) return refuse('FHIR_BODY_INVALID', 'wrong_type')
+  if (expected.id !== undefined && idOf(value) !== expected.id) {
+    return refuse('FHIR_BODY_INVALID', 'wrong_id')
+  }
+  // A new record gets its id from the EHR.
+  const named = expected.id === undefined ? { ...value, id: 'new' } : value
+  const fault = judgeResource(named, expected, newNotes())
+  if (fault === 'wrong_patient' || fault === 'no_subject')
+    return refuse('FHIR_PATIENT_FOREIGN', fault)
+  if (fault === 'scope') return refuse('FHIR_SCOPE_INSUFFICIENT', fault)
+  if (fault !== undefined) return refuse('FHIR_BODY_INVALID', fault)
+  if (!judgeReferences(value, expected)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+  return value
+}
+
+/** Only records of this server and what is contained; no other patient, no search in place of a reference. */
+function judgeReferences(value: unknown, expected: Expectation): boolean {
+  if (Array.isArray(value)) return value.every((item) => judgeReferences(item, expected))
+  if (!isJsonObject(value)) return true
+  return Object.entries(value).every(([name, inner]) => {
+    if (name !== 'reference' || typeof inner !== 'string') return judgeReferences(inner, expected)
+    if (/^#[A-Za-z0-9.-]{0,64}$/.test(inner)) return true
+    const reference = parseReference(inner, expected.base)
+    if (reference === undefined) return false
+    if (reference.type !== 'Patient' || expected.patient === undefined) return true
+    return reference.id === expected.patient
+  })
+}
+
+/** What a patch may not touch: who and what the record is, whom it is about, and what it holds inside. */
+export function keepsIdentity(before: JsonObject, after: JsonObject, type: string): boolean {
+  const subject = subjects[type]?.path.split('.', 1)[0]
+  const kept = ['resourceType', 'id', 'contained', ...(subject === undefined ? [] : [subject])]
+  return kept.every((name) => isEqual(before[name], after[name]))
+}
+
+/** The app knows records by our URLs; the EHR knows them by its own. */
+export function restoreReferences(value: unknown, ours: string, base: string): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => restoreReferences(item, ours, base))
+  if (!isJsonObject(value) || Object.hasOwn(value, 'rawJSON')) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => {
+      const own = name === 'reference' && typeof inner === 'string' && inner.startsWith(`${ours}/`)
+      return [name, own ? base + inner.slice(ours.length) : restoreReferences(inner, ours, base)]
+    }),
+  )
+}

@@ -1,0 +1,101 @@
+import type { ErrorCode } from '../../errors.ts'
+import { copyIssues } from '../../smart/outcome.ts'
+import { passedHeaders } from '../answer-headers.ts'
+import { isRefusal, refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import { parseExact } from '../exact-json.ts'
+import type { Reply } from '../exchange.ts'
+import { expectationOf } from '../expectation.ts'
+import { judgeAnswer } from '../judge-bundle.ts'
+import { idOf } from '../judge.ts'
+import { isJsonObject } from '../../smart/json.ts'
+import { createRewriter } from '../rewriter.ts'
+import type { Rewriter } from '../rewriter.ts'
+import type { Bound } from '../steps/bind.ts'
+import { isFhirJson, refuseStatus } from '../steps/guard.ts'
+import { rewrite } from '../steps/rewrite.ts'
+import type { Trip } from '../trip.ts'
+import type { UpstreamAnswer, UpstreamFault } from '../upstream.ts'
+
+/** What the EHR said to a write. Saved, refused, in conflict, or nobody knows (DESIGN rule 8). */
+export function judgeOutcome(
+  received: UpstreamAnswer | UpstreamFault,
+  bound: Bound,
+  trip: Trip,
+): Reply | Refusal {
+  if (received.kind === 'fault') return uncertain(received.fault === 'timeout')
+  const { status } = received
+  if (status === 200 || status === 201 || status === 204) return saved(received, bound, trip)
+  if (status === 504) return uncertain(true)
+  if (status >= 500 || status < 400) return uncertain(false)
+  trip.exchange.writeSent = false
+  const code = conflicts[status]
+  if (code !== undefined) return refuse(code)
+  return refuseStatus(received)
+}
+
+/**
+ * Vendors answer a changed record with 409, 412 or 423, and some a missing If-Match too (fhir-access-and-audit.md 5).
+ * The user is told the same; the EHR's status stands in the audit.
+ */
+const conflicts: Readonly<Record<number, ErrorCode>> = {
+  409: 'FHIR_WRITE_CONFLICT',
+  412: 'FHIR_WRITE_STALE',
+  423: 'FHIR_WRITE_CONFLICT',
+}
+
+function uncertain(timeout: boolean): Refusal {
+  return refuse(timeout ? 'FHIR_WRITE_TIMEOUT' : 'FHIR_WRITE_UNCERTAIN')
+}
+
+function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Reply | Refusal {
+  const { launch, deps } = trip
+  const { urls } = deps.upstreams.of(launch.view.tenant)
+  const { base } = launch.view
+  const { request } = bound
+  const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
+  const headers = { ...passedHeaders(received.headers), ...locationHeaders(received, rewriter) }
+  const reply: Reply = {
+    kind: 'reply',
+    status: received.status,
+    body: Buffer.alloc(0),
+    headers,
+    count: undefined,
+    patients: [],
+    reason: undefined,
+  }
+  if (received.body.length === 0 || request.interaction === 'delete') return reply
+  const body = judgeReturned(received, bound, trip, rewriter)
+  // It was saved, but what came back is nothing to show.
+  return body === undefined ? uncertain(false) : { ...reply, body, count: 1 }
+}
+
+/** `return=representation`: judged like a read, also where an existing record answers a conditional create. */
+function judgeReturned(
+  { headers, body }: UpstreamAnswer,
+  bound: Bound,
+  trip: Trip,
+  rewriter: Rewriter,
+): Buffer | undefined {
+  if (!isFhirJson(headers.contentType)) return undefined
+  const value = parseExact(body)
+  if (!isJsonObject(value)) return undefined
+  if (value['resourceType'] === 'OperationOutcome') {
+    const issue = copyIssues(value)
+    return Buffer.from(JSON.stringify({ resourceType: 'OperationOutcome', issue }))
+  }
+  const expected = expectationOf(bound, trip.launch.view)
+  const judged = judgeAnswer(value, { ...expected, id: expected.id ?? idOf(value) })
+  return isRefusal(judged) ? undefined : rewrite(judged, rewriter).body
+}
+
+/** Location and Content-Location become ours, or are left out. */
+function locationHeaders({ headers }: UpstreamAnswer, rewriter: Rewriter): Record<string, string> {
+  const location = headers.location === undefined ? undefined : rewriter.location(headers.location)
+  const content =
+    headers.contentLocation === undefined ? undefined : rewriter.location(headers.contentLocation)
+  return {
+    ...(location === undefined ? {} : { location }),
+    ...(content === undefined ? {} : { 'content-location': content }),
+  }
+}

@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config/schema/config.ts'
+import { publicKeySet } from '../ehr/client-keys.ts'
+
+/**
+ * SMART App Launch 2.2, client-confidential-asymmetric (@301-@303): the key set is public, and Cache-Control says how
+ * long an EHR may keep it, which bounds how long a key rotation takes.
+ */
+const keepSeconds = 300
+
+export function jwksRoute(config: Config) {
+  const body = JSON.stringify(publicKeySet(config.tenants))
+  return async (scope: FastifyInstance): Promise<void> => {
+    scope.get('/.well-known/jwks.json', (_request, reply) =>
+      reply
+        .header('cache-control', `public, max-age=${keepSeconds}`)
+        .header('cross-origin-resource-policy', 'cross-origin')
+        .type('application/jwk-set+json')
+        .send(body),
+    )
+  }
+}

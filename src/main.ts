@@ -1,0 +1,214 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import type { App } from './app.ts'
+import { type AuditVerifyOptions, type Command, helpText, readArguments } from './cli/arguments.ts'
+import { runAuditVerify } from './cli/audit-verify.ts'
+import { reportConfig, reportFaults } from './cli/check.ts'
+import { newKey } from './cli/keys.ts'
+import { type LoadedConfig, loadConfig } from './config/load.ts'
+import type { Config } from './config/schema/config.ts'
+import { startFailure } from './cli/start-failure.ts'
+
+/** The process: environment, signals, exit codes. The only file that reads process.env or exits. */
+
+/** sysexits.h: usage, a needed service, an internal fault, configuration. */
+const exit = { usage: 64, unavailable: 69, internal: 70, configuration: 78 } as const
+
+/** Below the ten seconds after which a container is killed. */
+const stopLimitMs = 9_000
+
+const configPath = process.env['SMART_BFF_CONFIG'] ?? 'config/smart-bff.yaml'
+
+await run()
+
+async function run(): Promise<void> {
+  const command = readArguments(process.argv.slice(2))
+  switch (command.kind) {
+    case 'serve':
+      return serve()
+    case 'check': {
+      const loaded = load()
+      print(
+        loaded.ok ? process.stdout : process.stderr,
+        reportConfig(configPath, loaded, command.print),
+      )
+      process.exitCode = loaded.ok ? 0 : exit.configuration
+      return
+    }
+    case 'keys-new':
+      return print(process.stdout, newKey(command.keyKind, { raw: command.raw, now: new Date() }))
+    case 'preflight':
+      return preflight(command.tenant, command.json)
+    case 'matrix':
+      return matrix(command.tenant, command.json)
+    case 'contract':
+      return contract(command.tenant)
+    case 'audit-verify':
+      process.exitCode = await auditVerify(command)
+      return
+    case 'revoke':
+    case 'keys-rotate':
+      process.exitCode = await maintain(command)
+      return
+    case 'help':
+      return print(process.stdout, helpText)
+    case 'version':
+      return print(process.stdout, `${version()}\n`)
+    case 'misused':
+      print(process.stderr, `smart-bff: ${command.sentence}. See smart-bff --help.\n`)
+      process.exitCode = exit.usage
+  }
+}
+
+async function serve(): Promise<void> {
+  const loaded = load()
+  if (!loaded.ok) {
+    print(process.stderr, reportFaults(configPath, loaded.faults))
+    process.exitCode = exit.configuration
+    return
+  }
+  try {
+    // Only here, so that the other commands need not load the whole server.
+    const { createApp } = await import('./app.ts')
+    const app = await createApp(loaded.config)
+    stopOnSignal(app)
+    const { public: open, operations } = await app.start()
+    // Standard output belongs to the application log, which is JSON lines.
+    print(process.stderr, `smart-bff serves ${open}, operations ${operations}\n`)
+  } catch (error) {
+    const sentence = startFailure(error)
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: ${sentence}\n`)
+    process.exit(exit.unavailable)
+  }
+}
+
+/** The configuration of a command that needs a valid one; its faults are said here. */
+function loadOrSay(): Config | undefined {
+  const loaded = load()
+  if (loaded.ok) return loaded.config
+  print(process.stderr, reportFaults(configPath, loaded.faults))
+  process.exitCode = exit.configuration
+  return undefined
+}
+
+async function preflight(tenant: string | undefined, json: boolean): Promise<void> {
+  const config = loadOrSay()
+  if (config === undefined) return
+  const { runPreflight } = await import('./cli/preflight.ts')
+  // https://no-color.org: any value but the empty one.
+  const colour = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
+  const options = { tenant, json, colour }
+  process.exitCode = await runPreflight(config, options, process.stdout, process.stderr)
+}
+
+async function matrix(tenant: string | undefined, json: boolean): Promise<void> {
+  const config = loadOrSay()
+  if (config === undefined) return
+  const { runMatrix } = await import('./cli/matrix.ts')
+  try {
+    process.exitCode = await runMatrix(config, { tenant, json }, process.stdout)
+  } catch (error) {
+    const sentence = startFailure(error)
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: ${sentence}\n`)
+    process.exitCode = exit.unavailable
+  }
+}
+
+async function contract(id: string): Promise<void> {
+  const config = loadOrSay()
+  if (config === undefined) return
+  const { launchContract } = await import('./cli/contract.ts')
+  const tenant = config.tenants.find((one) => one.id === id)
+  if (tenant !== undefined) return print(process.stdout, launchContract(config, tenant))
+  const names = config.tenants.map((one) => one.id).join(', ')
+  print(process.stderr, `smart-bff: no tenant ${id}; there are ${names}.\n`)
+  process.exitCode = exit.usage
+}
+
+/** An auditor has neither our secrets nor our EHR: with directory and key given no configuration is needed. */
+async function auditVerify(options: AuditVerifyOptions): Promise<number> {
+  const { directory, key, checkpoints, instance } = options
+  try {
+    const keptNotes = checkpoints === undefined ? undefined : readText(checkpoints)
+    if (directory !== undefined && key !== undefined) {
+      const given = { directory, key: readText(key), instance, keptNotes }
+      return await runAuditVerify(given, process.stdout)
+    }
+    const loaded = load()
+    if (!loaded.ok) {
+      print(process.stderr, reportFaults(configPath, loaded.faults))
+      return exit.configuration
+    }
+    const { audit, keys } = loaded.config
+    const configured = {
+      directory: directory ?? audit.directory,
+      key: key === undefined ? keys.signing.reveal() : readText(key),
+      instance,
+      keptNotes,
+    }
+    return await runAuditVerify(configured, process.stdout)
+  } catch (error) {
+    const sentence = startFailure(error)
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: ${sentence}\n`)
+    return exit.unavailable
+  }
+}
+
+/** Commands on the store that the replicas share, while they run. */
+async function maintain(
+  command: Extract<Command, { kind: 'revoke' | 'keys-rotate' }>,
+): Promise<number> {
+  const path = command.config ?? configPath
+  const loaded = load(path)
+  if (!loaded.ok) {
+    print(process.stderr, reportFaults(path, loaded.faults))
+    return exit.configuration
+  }
+  try {
+    // Only here, so that the other commands need not load the store and the EHRs.
+    const { runMaintenance } = await import('./cli/maintenance.ts')
+    return await runMaintenance(command, loaded.config, process.stdout)
+  } catch (error) {
+    const sentence = startFailure(error)
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: ${sentence}\n`)
+    return exit.unavailable
+  }
+}
+
+/** The first signal stops in order and within a limit; the second, or the limit, ends at once. */
+function stopOnSignal(app: App): void {
+  let stopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(exit.internal)
+    stopping = true
+    setTimeout(() => {
+      print(process.stderr, `smart-bff: not stopped ${stopLimitMs} ms after ${signal}\n`)
+      process.exit(exit.internal)
+    }, stopLimitMs)
+    // A failure to stop is a fault of ours: unhandled, it ends the process with its stack trace.
+    void app.stop().then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function load(path = configPath): LoadedConfig {
+  return loadConfig({ path, readFile: readText, env: process.env })
+}
+
+function readText(path: string | URL): string {
+  return readFileSync(path, 'utf8')
+}
+
+function version(): string {
+  const text = readText(new URL('../package.json', import.meta.url))
+  return /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown'
+}
+
+function print(stream: NodeJS.WriteStream, text: string): void {
+  stream.write(text)
+}

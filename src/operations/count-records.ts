@@ -1,0 +1,50 @@
+import type { Audit, AuditEvent } from '../audit/event.ts'
+import type { LaunchOutcome, Metrics } from './metrics.ts'
+
+/**
+ * The metrics hear what the audit hears: one story, counted twice, never two stories. What could not be recorded is not
+ * counted, for it did not happen (DESIGN rule 8).
+ */
+export function countRecords<Kind extends Audit>(audit: Kind, metrics: Metrics): Kind {
+  return {
+    ...audit,
+    record: async (event: AuditEvent) => {
+      const startedAt = performance.now()
+      await audit.record(event)
+      metrics.auditWritten(1, (performance.now() - startedAt) / 1000)
+      count(event, metrics)
+    },
+  }
+}
+
+function count(event: AuditEvent, metrics: Metrics): void {
+  const { tenant = 'none' } = event
+  const [station, what = ''] = event.event.split('.')
+  if (station === 'fhir') return countFhir(event, what, metrics)
+  if (station === 'launch' && isLaunchOutcome(what)) metrics.launch(what, tenant, event.reason)
+  if (event.event === 'token.refreshed') metrics.refresh('refreshed', tenant)
+  if (event.event === 'token.refused') {
+    metrics.refresh(event.outcome === 'refused' ? 'refused' : 'uncertain', tenant)
+  }
+}
+
+/** What is permitted or intended is counted when it has come to its end. */
+function countFhir(event: AuditEvent, what: string, metrics: Metrics): void {
+  if (what === 'permitted' || what === 'intended') return
+  metrics.fhirRequest({
+    resource: event.resource,
+    interaction: event.interaction,
+    decision: decisionOf(event),
+    tenant: event.tenant ?? 'none',
+    seconds: (event.ms ?? 0) / 1000,
+  })
+}
+
+function decisionOf({ outcome }: AuditEvent): 'allowed' | 'refused' | 'failed' {
+  return outcome === 'success' ? 'allowed' : outcome
+}
+
+const launchOutcomes = ['received', 'authorized', 'refused', 'failed'] as const
+
+const isLaunchOutcome = (what: string): what is LaunchOutcome =>
+  launchOutcomes.some((outcome) => outcome === what)

@@ -1,0 +1,70 @@
+import { pino } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
+import { errorFields } from './error-fields.ts'
+import { logEvents } from './log-events.ts'
+import type { FieldForm, LogEvent } from './log-events.ts'
+
+/** The application log: JSON lines, each a row of `log-events.ts` and nothing else. */
+export interface Log {
+  debug(event: LogEvent): void
+  info(event: LogEvent): void
+  warn(event: LogEvent): void
+  error(event: LogEvent): void
+}
+
+export interface LogOptions {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly instance?: string
+  /** Standard output when left out. */
+  readonly destination?: DestinationStream
+}
+
+export function createLog(options: LogOptions): Log {
+  const { level, instance, destination } = options
+  const logger = pino(
+    {
+      level,
+      base: instance === undefined ? {} : { instance: printable('word', instance) },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination ?? pino.destination(1),
+  )
+  const at = (levelName: 'debug' | 'info' | 'warn' | 'error') => (event: LogEvent) => {
+    print(logger, levelName, event)
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+function print(logger: Logger, level: 'debug' | 'info' | 'warn' | 'error', event: LogEvent): void {
+  if (!logger.isLevelEnabled(level)) return
+  logger[level](logFields(event))
+}
+
+/** The fields of the event's row, in their order, each in its form: the only way into the log. */
+export function logFields(event: LogEvent): Record<string, unknown> {
+  const row: Readonly<Record<string, FieldForm>> | undefined = Object.hasOwn(logEvents, event.event)
+    ? logEvents[event.event]
+    : undefined
+  if (row === undefined) return { event: 'unknown' }
+  const given = new Map<string, unknown>(Object.entries(event))
+  const fields: Record<string, unknown> = { event: event.event }
+  for (const [name, form] of Object.entries(row)) {
+    const value = given.get(name)
+    if (value !== undefined) fields[name] = printable(form, value)
+  }
+  return fields
+}
+
+const forms = {
+  word: /^[A-Za-z0-9._:@/+-]{1,128}$/,
+  incident: /^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}$/,
+  route: /^(?:\/(?::?[a-z][a-zA-Z.-]{0,31}|\*)?)+$/,
+} as const
+
+function printable(form: FieldForm, value: unknown): unknown {
+  if (form === 'error') return errorFields(value)
+  if (form === 'number') return typeof value === 'number' && Number.isFinite(value) ? value : '?'
+  if (form === 'flag') return value === true
+  return typeof value === 'string' && forms[form].test(value) ? value : '?'
+}

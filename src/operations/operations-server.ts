@@ -1,0 +1,53 @@
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import type { Health } from './health.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface OperationsServerDeps {
+  readonly health: Pick<Health, 'status'>
+  readonly metrics: Pick<Metrics, 'expose'>
+}
+
+/**
+ * The operations listener: probes and metrics, never in the iframe. A probe answers one bare word; the reasons are for
+ * the staff. The caller listens and closes.
+ */
+export function createOperationsServer({ health, metrics }: OperationsServerDeps): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: 16_384,
+    connectionTimeout: 30_000,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 65_000,
+    routerOptions: { maxParamLength: 200 },
+    return503OnClosing: false,
+  })
+  server.addHook('onSend', async (_request, reply) => {
+    reply.header('X-Content-Type-Options', 'nosniff')
+    reply.header('Cache-Control', 'no-store')
+    if (!reply.hasHeader('Content-Security-Policy')) {
+      reply.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+    }
+  })
+  server.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  server.get('/readyz', async (_request, reply) => {
+    const { word, ready } = health.status()
+    return reply
+      .code(ready ? 200 : 503)
+      .type('text/plain')
+      .send(`${word}\n`)
+  })
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await metrics.expose()
+    return reply.type(contentType).send(body)
+  })
+  server.setNotFoundHandler(async (_request, reply) =>
+    reply.code(404).type('text/plain').send('not found\n'),
+  )
+  server.setErrorHandler(async (error, _request, reply) => {
+    const fault = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
+    const status = typeof fault === 'number' && fault >= 400 && fault < 500 ? fault : 500
+    return reply.code(status).type('text/plain').send('error\n')
+  })
+  return server
+}

@@ -1,0 +1,86 @@
+import type { Answer } from '../http.ts'
+import type { SyntheticPatient } from '../patients/generate.ts'
+import { born, listed, sex } from './format.ts'
+import type { Html } from './html.ts'
+import { html } from './html.ts'
+import type { Frame } from './layout.ts'
+import { page } from './layout.ts'
+
+/** The patient list: searchable, and several rows may be chosen to open their charts beside each other. */
+export function patientList(
+  frame: Frame,
+  patients: readonly SyntheticPatient[],
+  query: string,
+): Answer {
+  const found = patients
+    .filter((patient) => matches(patient, query))
+    .toSorted((a, b) => listed(a).localeCompare(listed(b)))
+  return page(
+    200,
+    frame,
+    html`<h1>Patients</h1>
+      <form class="search" method="get" action="/" role="search">
+        <label for="q">Search by name, birth date or record number</label>
+        <div>
+          <input id="q" name="q" type="search" value="${query}" autocomplete="off" data-filter />
+          <button>Search</button>
+        </div>
+      </form>
+      <form method="get" action="/charts">
+        <div class="table">
+          <table>
+            <caption data-count>
+              ${found.length} of ${patients.length} synthetic patients
+            </caption>
+            <thead>
+              <tr>
+                <th scope="col"><span class="hidden">Choose</span></th>
+                <th scope="col">Name</th>
+                <th scope="col">Born</th>
+                <th scope="col">Sex</th>
+                <th scope="col">Record number</th>
+                <th scope="col">Visit</th>
+              </tr>
+            </thead>
+            <tbody>
+              ${found.map(row)}
+            </tbody>
+          </table>
+          ${found.length === 0 ? html`<p class="none">No patient matches this search.</p>` : ''}
+        </div>
+        <p class="actions"><button>Open chosen charts side by side</button></p>
+      </form>`,
+  )
+}
+
+function row(patient: SyntheticPatient): Html {
+  const name = listed(patient)
+  return html`<tr data-text="${searchable(patient)}">
+    <td>
+      <input type="checkbox" name="patient" value="${patient.id}" aria-label="Choose ${name}" />
+    </td>
+    <th scope="row"><a href="/chart/${patient.id}">${name}</a>${notes(patient)}</th>
+    <td>${born(patient)}</td>
+    <td>${sex(patient)}</td>
+    <td class="number">${patient.mrn}</td>
+    <td>${patient.encounter === undefined ? '' : html`<span class="open">Here now</span>`}</td>
+  </tr>`
+}
+
+const notes = ({ traits }: SyntheticPatient): Html | '' =>
+  traits.includes('inactive') ? html` <span class="note">Merged record</span>` : ''
+
+function matches(patient: SyntheticPatient, query: string): boolean {
+  const words = folded(query).split(/\s+/).filter(Boolean)
+  const text = searchable(patient)
+  return words.every((word) => text.includes(word))
+}
+
+const searchable = (patient: SyntheticPatient): string =>
+  folded(`${patient.name} ${patient.birthDate ?? ''} ${born(patient)} ${patient.mrn}`)
+
+const folded = (text: string): string =>
+  text
+    .normalize('NFD')
+    .replace(/\p{Diacritic}/gu, '')
+    .toLowerCase()

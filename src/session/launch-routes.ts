@@ -1,0 +1,155 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Audit, AuditEvent } from '../audit/event.ts'
+import type { LaunchInfo } from '../browser/launch-info.ts'
+import { SmartBffError } from '../errors.ts'
+import type { LaunchRecord } from '../vault/record.ts'
+import type { Vault } from '../vault/vault.ts'
+import { clearSiteData, dataPolicy } from '../web/headers.ts'
+import type { SessionRecords } from './session-records.ts'
+import { judgeBrowserRequest } from './anti-forgery.ts'
+import { liveSession } from './browser-session.ts'
+import { clearCookie, sessionCookieName } from './cookies.ts'
+import { createActivity } from './activity.ts'
+import type { Drafts } from './drafts.ts'
+import { launchInfo } from './launch-info.ts'
+import type { OpenOwnLaunch } from './own-launch.ts'
+
+export interface LaunchRoutesDeps {
+  readonly openOwnLaunch: OpenOwnLaunch
+  readonly vault: Pick<Vault, 'end' | 'endSession' | 'touch'>
+  readonly records: Pick<SessionRecords, 'slide'>
+  readonly audit: Pick<Audit, 'record'>
+  /** The EHR's look, where it gave one that may be used; bounded in time. Never throws. */
+  readonly readStyle: (record: LaunchRecord) => Promise<LaunchInfo['style']>
+  /** The drafts of a session go with it (DESIGN rule 15). */
+  readonly drafts: Pick<Drafts, 'forget'>
+  /** Takes the tokens back at the EHR; bounded in time by itself. Its failure changes nothing here. */
+  readonly revoke: (record: LaunchRecord) => Promise<void>
+}
+
+/** ISO 8601: when the launch ends for want of activity. A 204 has no body that could say so. */
+export const idleHeader = 'smart-bff-idle'
+
+type Launched = { Params: { launch: string } }
+
+/** What a browser may ask and say of its launches. For a scope with `browserRequests` and the browser session. */
+export function launchRoutes(deps: LaunchRoutesDeps) {
+  return async (scope: FastifyInstance): Promise<void> => {
+    const revocations = createRevocations(deps.revoke)
+    const activity = createActivity(deps)
+    scope.addHook('onClose', () => revocations.settled())
+
+    // Polling is no activity: no clock is touched (DESIGN rule 13).
+    scope.get<Launched>('/launches/:launch', async (request, reply) => {
+      const own = await deps.openOwnLaunch(request, request.params.launch)
+      const info = launchInfo(own, await deps.readStyle(own.record))
+      return reply.header('content-security-policy', dataPolicy).send(info)
+    })
+
+    // The user did something. The body, if there is one, is nothing to us.
+    scope.post<Launched>('/launches/:launch/activity', async (request, reply) => {
+      const own = await deps.openOwnLaunch(request, request.params.launch)
+      const idleAt = await activity(own)
+      return reply.code(204).header(idleHeader, new Date(idleAt).toISOString()).send()
+    })
+
+    scope.delete<Launched>('/launches/:launch', async (request, reply) => {
+      const { key } = await deps.openOwnLaunch(request, request.params.launch)
+      const record = await deps.vault.end(key, 'ended')
+      // Ended by somebody else since it was opened: his audit record, his revocation.
+      if (record === undefined) throw new SmartBffError('LAUNCH_ENDED')
+      revocations.start([record])
+      await deps.audit.record(endOf(record, request))
+      return reply.code(204).send()
+    })
+
+    scope.delete('/session', async (request, reply) => {
+      const session = liveSession(request)
+      // A store fault throws here: while the session lives the cookie stays, and the user may try again.
+      const records = session === undefined ? [] : await deps.vault.endSession(session, 'ended')
+      // Also without a session: what the browser keeps goes.
+      forgetEverything(reply)
+      if (session === undefined) return reply.code(204).send()
+      revocations.start(records)
+      for (const record of records) {
+        // oxlint-disable-next-line no-await-in-loop -- the audit keeps the order
+        await deps.audit.record(endOf(record, request))
+        // oxlint-disable-next-line no-await-in-loop -- a few, once a shift
+        await deps.drafts.forget(record)
+      }
+      await deps.audit.record({
+        event: 'session.ended',
+        outcome: 'success',
+        request: request.incident,
+        client: request.ip,
+        count: records.length,
+      })
+      return reply.code(204).send()
+    })
+  }
+}
+
+/** The judge of anti-forgery.ts before anything else: a request of another page costs no store trip. */
+export function browserRequests(options: {
+  readonly publicOrigin: string
+  readonly audit: Pick<Audit, 'record'>
+}) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const decision = judgeBrowserRequest({
+      method: request.method,
+      headers: request.headers,
+      publicOrigin: options.publicOrigin,
+      allowImage: false,
+    })
+    if (decision.kind === 'allow') return
+    await options.audit.record({
+      event: 'request.refused',
+      outcome: 'refused',
+      state: 'not_permitted',
+      request: request.incident,
+      client: request.ip,
+      reason: decision.reason,
+    })
+    throw new SmartBffError('SESSION_CROSS_SITE')
+  }
+}
+
+/** "cookies" would sign the user out of every application of the domain. */
+function forgetEverything(reply: FastifyReply): void {
+  reply.header('clear-site-data', clearSiteData)
+  reply.header('set-cookie', clearCookie(sessionCookieName))
+}
+
+function endOf(record: LaunchRecord, request: FastifyRequest): AuditEvent {
+  return {
+    event: 'launch.transition',
+    outcome: 'success',
+    state: record.state,
+    tenant: record.tenant,
+    mode: record.mode,
+    launch: record.launch,
+    request: request.incident,
+    client: request.ip,
+    user: record.user,
+    ...(record.context.patient === undefined ? {} : { patient: record.context.patient }),
+    reason: 'logout',
+  }
+}
+
+/** Revocation is best effort: the launch is over whatever the EHR says, and the user does not wait for it. */
+function createRevocations(revoke: LaunchRoutesDeps['revoke']) {
+  const running = new Set<Promise<void>>()
+  return {
+    start(records: readonly LaunchRecord[]): void {
+      for (const record of records) {
+        const one = revoke(record)
+          .catch(() => undefined)
+          .finally(() => running.delete(one))
+        running.add(one)
+      }
+    },
+    settled: async (): Promise<void> => {
+      await Promise.all(running)
+    },
+  }
+}

@@ -1,0 +1,101 @@
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { createPublicKey } from 'node:crypto'
+import { createServer } from 'node:https'
+import type { AuditLog } from '../audit/audit.ts'
+import { createPseudonyms } from '../audit/pseudonyms.ts'
+import { createSearchIndex } from '../audit/search-index/search-index.ts'
+import { verifyAudit } from '../audit/verify.ts'
+import type { Config } from '../config/schema/config.ts'
+import type { Health } from '../operations/health.ts'
+import type { Store } from '../store/store.ts'
+import type { KeyRing } from '../vault/key-ring.ts'
+import type { LaunchIndex } from '../vault/launch-index.ts'
+import type { LaunchRecord } from '../vault/record.ts'
+import { createRevocation } from '../vault/revocation.ts'
+import type { Vault } from '../vault/vault.ts'
+import { createIdentityProvider } from './identity-provider.ts'
+import { staffSite } from './staff-site.ts'
+import { createStaffSessions } from './staff-session.ts'
+
+/** The staff site as the configuration describes it, with the search index that it reads. */
+export interface StaffSite {
+  /** Opens the listener of its own, where one is configured; otherwise the operations listener carries the site. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface StaffDeps {
+  readonly audit: AuditLog
+  readonly keyRing: KeyRing
+  readonly health: Pick<Health, 'status'>
+  readonly store: Store
+  readonly vault: Vault
+  readonly launchIndex: LaunchIndex
+  /** Takes the tokens of a launch back at the EHR. */
+  readonly revoke: (record: LaunchRecord) => Promise<void>
+  readonly operations: FastifyInstance
+  readonly now: () => number
+  readonly onFault: (error: unknown, incident: string | undefined) => void
+}
+
+/** Undefined when the configuration has no staff site. */
+export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | undefined {
+  const { staff, publicUrl } = config.operations
+  if (staff === undefined || publicUrl === undefined) return undefined
+  const { audit, keyRing, health, now, onFault, store, vault, launchIndex, revoke } = deps
+  const { directory } = config.audit
+  const index = createSearchIndex({
+    directory,
+    instance: config.instance,
+    onFault: (error) => {
+      onFault(error, undefined)
+    },
+  })
+  const pseudonyms = createPseudonyms(config.keys.pseudonym)
+  const publicKey = createPublicKey(config.keys.signing.reveal())
+  const plugin = staffSite({
+    publicOrigin: publicUrl,
+    tenants: config.tenants,
+    provider:
+      staff.oidc === undefined
+        ? undefined
+        : createIdentityProvider({
+            ...staff.oidc,
+            redirectUri: `${publicUrl}/sign-in/callback`,
+            insecure: config.development,
+          }),
+    roles: staff.roles,
+    local: config.development ? (staff.local ?? []) : [],
+    sessions: createStaffSessions(keyRing, now),
+    pseudonyms,
+    vault,
+    launchIndex,
+    endLaunches: createRevocation({ store, vault, index: launchIndex, pseudonyms, audit, revoke }),
+    verify: () => verifyAudit({ directory, publicKey }),
+    audit,
+    index,
+    health,
+    now,
+    onFault,
+  })
+  const own = staff.listen === undefined ? undefined : createOwnServer(staff.listen)
+  void (own ?? deps.operations).register(plugin)
+  return {
+    async start() {
+      if (staff.listen === undefined) return
+      await own?.listen({ host: staff.listen.host, port: staff.listen.port })
+    },
+    async close() {
+      await own?.close()
+      await index.close()
+    },
+  }
+}
+
+function createOwnServer({ tls }: NonNullable<Config['listen']>): FastifyInstance {
+  const limits = { logger: false, bodyLimit: 16_384, requestTimeout: 30_000 } as const
+  if (tls === undefined) return fastify(limits)
+  const https = { cert: tls.cert.reveal(), key: tls.key.reveal() }
+  return fastify({ ...limits, serverFactory: (handler) => createServer(https, handler) })
+}

@@ -1,0 +1,77 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuditEvent } from '../audit/event.ts'
+import { newIncident } from '../web/incident.ts'
+import type { Role } from './permissions.ts'
+import type { SignInDeps } from './sign-in-routes.ts'
+import { clearSignInCookie } from './staff-session.ts'
+import { showMessage, staffUser } from './visit.ts'
+
+/** How a sign-in ends, each recorded before it is told. */
+export function createSignInAnswers(deps: SignInDeps) {
+  const { provider, sessions, views, audit, local, now } = deps
+
+  async function refuse(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    incident: string,
+    why: AuditEvent['reason'],
+    name?: string,
+  ): Promise<FastifyReply> {
+    await audit.record({
+      event: 'staff.refused',
+      outcome: 'refused',
+      reason: why,
+      request: incident,
+      client: request.ip,
+      actor: 'stranger',
+      ...(name === undefined ? {} : { user: staffUser(name) }),
+    })
+    const sentence =
+      why === 'no_role' ? 'Your account has no role on this site.' : 'The sign-in did not succeed.'
+    return showMessage(views, reply.header('set-cookie', clearSignInCookie), 403, incident, {
+      title: 'Not signed in',
+      sentence,
+      link: { href: '/sign-in', label: 'Try again' },
+    })
+  }
+
+  /** Answers 200 with a page that goes on: a Strict cookie does not travel on a redirect that began elsewhere. */
+  async function welcome(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    incident: string,
+    name: string,
+    roles: readonly Role[],
+  ): Promise<FastifyReply> {
+    const user = staffUser(name)
+    await audit.record({
+      event: 'staff.signed_in',
+      outcome: 'success',
+      request: incident,
+      client: request.ip,
+      actor: 'staff',
+      user,
+    })
+    reply.header('set-cookie', [
+      sessions.write({ name, roles, signedInAt: now(), seenAt: now() }),
+      clearSignInCookie,
+    ])
+    return showMessage(views, reply, 200, incident, {
+      title: 'Signed in',
+      sentence: `You are signed in as ${name}.`,
+      link: { href: '/', label: 'Go on' },
+      refresh: '/',
+    })
+  }
+
+  function showSignIn(reply: FastifyReply, failed: boolean): FastifyReply {
+    const data = { oidc: provider !== undefined, local: local.length > 0, failed }
+    const page = { title: 'Sign in', incident: newIncident(), data }
+    return reply
+      .code(failed ? 403 : 200)
+      .type('text/html; charset=utf-8')
+      .send(views.render('sign-in', page))
+  }
+
+  return { refuse, welcome, showSignIn }
+}

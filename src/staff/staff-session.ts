@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import type { KeyRing } from '../vault/key-ring.ts'
+import type { Role } from './permissions.ts'
+
+/**
+ * The staff's cookies. The session is sealed into its cookie, so any replica can read it and none has to keep it; it is
+ * short. It is Strict: no other site can send it along. The one for signing in is Lax, because a Strict cookie does not
+ * travel on the way back from the identity provider (DESIGN.md, Cookies).
+ */
+export interface StaffMember {
+  /** The login name, of the form of an identifier: it stands in the audit. */
+  readonly name: string
+  readonly roles: readonly Role[]
+  /** Milliseconds since the epoch. */
+  readonly signedInAt: number
+  readonly seenAt: number
+}
+
+export const staffCookie = '__Host-smart-bff-staff'
+export const signInCookie = '__Host-smart-bff-staff-sign-in'
+const attributes = 'Path=/; Secure; HttpOnly; SameSite='
+export const idleMs = 30 * 60_000
+export const absoluteMs = 8 * 3_600_000
+export const signInMs = 10 * 60_000
+
+const memberForm = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/),
+  roles: z.array(z.enum(['auditor', 'operator'])).min(1),
+  signedInAt: z.int(),
+  seenAt: z.int(),
+})
+
+const signInForm = z.strictObject({
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  begunAt: z.int(),
+})
+export type PendingSignIn = z.output<typeof signInForm>
+
+export interface StaffSessions {
+  read(cookieHeader: string | undefined): StaffMember | 'missing' | 'over'
+  /** A Set-Cookie value. */
+  write(member: StaffMember): string
+  readSignIn(cookieHeader: string | undefined): PendingSignIn | undefined
+  writeSignIn(pending: PendingSignIn): string
+}
+
+export const clearStaffCookie = `${staffCookie}=; ${attributes}Strict; Max-Age=0`
+export const clearSignInCookie = `${signInCookie}=; ${attributes}Lax; Max-Age=0`
+
+export function createStaffSessions(keyRing: KeyRing, now: () => number): StaffSessions {
+  function open(header: string | undefined, name: string): unknown {
+    const box = cookieOf(header, name)
+    if (box === undefined) return undefined
+    const opened = keyRing.open('staff', name, box)
+    return opened.ok ? JSON.parse(opened.text) : undefined
+  }
+  return {
+    read(header) {
+      const member = memberForm.safeParse(open(header, staffCookie))
+      if (!member.success) return 'missing'
+      const { signedInAt, seenAt } = member.data
+      const over = now() - seenAt > idleMs || now() - signedInAt > absoluteMs
+      return over ? 'over' : member.data
+    },
+    write: (member) =>
+      `${staffCookie}=${keyRing.seal('staff', staffCookie, JSON.stringify(member))}; ${attributes}Strict`,
+    readSignIn(header) {
+      const pending = signInForm.safeParse(open(header, signInCookie))
+      const fresh = pending.success && now() - pending.data.begunAt <= signInMs
+      return fresh ? pending.data : undefined
+    },
+    writeSignIn: (pending) =>
+      `${signInCookie}=${keyRing.seal('staff', signInCookie, JSON.stringify(pending))}; ${attributes}Lax; Max-Age=${String(signInMs / 1000)}`,
+  }
+}
+
+function cookieOf(header: string | undefined, name: string): string | undefined {
+  if (header === undefined || header.length > 16_384) return undefined
+  const prefix = `${name}=`
+  const pair = header.split(';').find((part) => part.trimStart().startsWith(prefix))
+  return pair?.trimStart().slice(prefix.length).trimEnd()
+}

@@ -1,0 +1,63 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { newIncident } from '../web/incident.ts'
+import { auditRoutes } from './audit-routes.ts'
+import type { AuditRoutesDeps } from './audit-routes.ts'
+import { launchRoutes } from './launch-routes.ts'
+import type { LaunchRoutesDeps } from './launch-routes.ts'
+import { signInRoutes } from './sign-in-routes.ts'
+import type { SignInDeps } from './sign-in-routes.ts'
+import { stateRoutes } from './state-routes.ts'
+import type { StateRoutesDeps } from './state-routes.ts'
+import { createStaffViews } from './views.ts'
+import { createGuard, showMessage } from './visit.ts'
+
+/**
+ * The site on which support and privacy staff read the audit. On the operations side, never in an iframe; without
+ * script; every page and every search is recorded before it is shown.
+ */
+export type StaffSiteDeps = Omit<
+  SignInDeps & AuditRoutesDeps & StateRoutesDeps & LaunchRoutesDeps,
+  'views' | 'guard'
+>
+
+const policy =
+  "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
+  const views = createStaffViews()
+  const deps = { ...site, views, guard: createGuard({ ...site, views }) }
+  return async (server) => {
+    server.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string', bodyLimit: 16_384 },
+      async (_request: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
+    )
+    server.addHook('onRequest', async (_request, reply) => {
+      reply.header('content-security-policy', policy)
+      // With no-referrer a browser sends `Origin: null` with our own forms.
+      reply.header('referrer-policy', 'same-origin')
+      reply.header('cross-origin-opener-policy', 'same-origin')
+      reply.header('cross-origin-resource-policy', 'same-origin')
+      if (site.publicOrigin.startsWith('https:')) {
+        reply.header('strict-transport-security', 'max-age=63072000')
+      }
+    })
+    server.setErrorHandler(async (error, _request, reply) => {
+      const incident = newIncident()
+      site.onFault(error, incident)
+      return showMessage(views, reply, 500, incident, {
+        title: 'This did not work',
+        sentence:
+          'The page could not be made. If it repeats, give the incident number to whoever runs this server.',
+        link: { href: '/', label: 'Back' },
+      })
+    })
+    server.get('/staff.css', async (_request, reply) =>
+      reply.type('text/css; charset=utf-8').send(views.style),
+    )
+    await server.register(signInRoutes(deps))
+    await server.register(auditRoutes(deps))
+    await server.register(stateRoutes(deps))
+    await server.register(launchRoutes(deps))
+  }
+}

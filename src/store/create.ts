@@ -1,0 +1,15 @@
+import type { Config } from '../config/schema/config.ts'
+import { createEmbeddedStore } from './embedded.ts'
+import { createRedisStore } from './redis.ts'
+import type { StoreFault } from './redis/fault.ts'
+import type { Store } from './store.ts'
+
+/** The store that the configuration names; the embedded one passes only in development (src/config/relations). */
+export function createStore(
+  config: Config['store'],
+  deps: { readonly now: () => number; readonly onFault: (fault: StoreFault) => void },
+): Store {
+  return 'redis' in config
+    ? createRedisStore({ config: config.redis, ...deps })
+    : createEmbeddedStore({ now: deps.now })
+}

@@ -1,0 +1,307 @@
+import { SmartBffError } from '../errors.ts'
+import { createChanges, deadlinePart, type Changes } from './embedded/deadlines.ts'
+import { matrixPart } from './embedded/matrix.ts'
+import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
+import type { LaunchKey, Store, StoredLaunch } from './store.ts'
+
+/**
+ * The store in this process's memory: for development and tests (DESIGN rule 16), for one process, gone with it.
+ * Bounded: when `maxRecords` live records are held, a new one is a store fault, as it is in a Redis without memory.
+ */
+export function createEmbeddedStore(deps: {
+  readonly now: () => number
+  readonly maxRecords?: number
+}): Store {
+  const table = createTable(deps.now, deps.maxRecords ?? 100_000)
+  const changes = createChanges()
+  const launches = createLaunches(table)
+  const deadlines = deadlinePart(deps.now, deps.maxRecords ?? 100_000)
+
+  return {
+    ...pendingPart(table),
+    ...sessionPart(table, launches, changes),
+    ...launchPart(table, launches, changes, deadlines),
+    ...leasePart(table),
+    ...draftPart(table),
+    countUp: countUp(table),
+    ...deadlines,
+    ...matrixPart(deps.now),
+    onChange: changes.onChange,
+    linkAlive: () => true,
+    replicated: async () => true,
+    check: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  }
+}
+
+/** What a record holds: text, or a launch. A session's text is '' once it has ended. */
+type Value = string | StoredLaunch
+
+interface Table {
+  text(name: string): string | undefined
+  launch(name: string): StoredLaunch | undefined
+  set(name: string, value: Value, expiresAt: number): void
+  /** Keeps the expiry. */
+  change(name: string, value: Value): void
+  prolong(name: string, expiresAt: number): void
+  expiresAt(name: string): number
+  delete(name: string): void
+  now(): number
+}
+
+function createTable(now: () => number, maxRecords: number): Table {
+  const records = new Map<string, { value: Value; expiresAt: number }>()
+  const live = (name: string) => {
+    const record = records.get(name)
+    return record !== undefined && record.expiresAt > now() ? record : undefined
+  }
+  const makeRoom = (): void => {
+    if (records.size < maxRecords) return
+    for (const [name, record] of records) if (record.expiresAt <= now()) records.delete(name)
+    if (records.size >= maxRecords) {
+      throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'embedded store: full' })
+    }
+  }
+  const read = (name: string): Value | undefined => live(name)?.value
+
+  return {
+    now,
+    text: (name) => {
+      const value = read(name)
+      return typeof value === 'string' ? value : undefined
+    },
+    launch: (name) => {
+      const value = read(name)
+      return typeof value === 'string' ? undefined : value
+    },
+    set: (name, value, expiresAt) => {
+      if (!records.has(name)) makeRoom()
+      records.set(name, { value, expiresAt })
+    },
+    change: (name, value) => {
+      const record = live(name)
+      if (record !== undefined) record.value = value
+    },
+    prolong: (name, expiresAt) => {
+      const record = live(name)
+      if (record !== undefined) record.expiresAt = Math.max(record.expiresAt, expiresAt)
+    },
+    expiresAt: (name) => live(name)?.expiresAt ?? 0,
+    delete: (name) => records.delete(name),
+  }
+}
+
+type PendingPart = Pick<Store, 'putPending' | 'takePending' | 'joinBindings'>
+
+function pendingPart(table: Table): PendingPart {
+  return {
+    putPending: async (stateHash, sealed, lifeMs) =>
+      table.set(`tx:${stateHash}`, sealed, table.now() + lifeMs),
+
+    takePending: async (stateHash) => {
+      const sealed = table.text(`tx:${stateHash}`)
+      table.delete(`tx:${stateHash}`)
+      return sealed
+    },
+
+    joinBindings: async ({ pendingHashes, sealedSession, prefer, lifeMs }) => {
+      const bound = pendingHashes.map((hash) => table.text(`bind:${hash}`))
+      const chosen =
+        (prefer ? undefined : bound.find((value) => value !== undefined)) ?? sealedSession
+      for (const hash of pendingHashes) table.set(`bind:${hash}`, chosen, table.now() + lifeMs)
+      return chosen
+    },
+  }
+}
+
+const sessionName = (session: string): string => `sess:${session}`
+const launchesName = (session: string): string => `launches:${session}`
+const launchName = (key: LaunchKey): string => `launch:${key.session}:${key.launch}`
+
+type SessionPart = Pick<
+  Store,
+  'readSession' | 'createSession' | 'updateSession' | 'replaceSession' | 'endSession'
+>
+
+function sessionPart(table: Table, launches: Launches, changes: Changes): SessionPart {
+  const read = (session: string): string | undefined =>
+    table.text(sessionName(session)) || undefined
+
+  return {
+    readSession: async (session) => read(session),
+
+    createSession: async (session, blob, expiresAt) => {
+      if (table.text(sessionName(session)) !== undefined) return false
+      table.set(sessionName(session), blob, expiresAt)
+      return true
+    },
+
+    updateSession: async (session, blob, expiresAt) => {
+      if (read(session) === undefined) return false
+      table.set(sessionName(session), blob, Math.max(expiresAt, launches.expiresAt(session)))
+      return true
+    },
+
+    replaceSession: async (session, held, blob, expiresAt) => {
+      if (held === '' || read(session) !== held) return false
+      table.set(sessionName(session), blob, Math.max(expiresAt, launches.expiresAt(session)))
+      return true
+    },
+
+    endSession: async (session, ended) => {
+      const stored = launches.list(session).flatMap((launch) => {
+        const held = launches.end({ session, launch }, ended)
+        return held === undefined ? [] : [{ launch, ...held }]
+      })
+      table.set(sessionName(session), '', table.now() + sessionTombstoneMs)
+      changes.tell({ kind: 'ended', session, launch: undefined, ended })
+      return stored
+    },
+  }
+}
+
+interface Launches {
+  list(session: string): string[]
+  add(key: LaunchKey): void
+  expiresAt(session: string): number
+  end(key: LaunchKey, ended: string): StoredLaunch | undefined
+}
+
+/** The set of a session's launches is a text of ids with a space between them. */
+function createLaunches(table: Table): Launches {
+  const list = (session: string): string[] =>
+    (table.text(launchesName(session)) ?? '')
+      .split(' ')
+      .filter((launch) => table.launch(launchName({ session, launch }))?.ended === '')
+
+  return {
+    list,
+    add: (key) => {
+      const expiresAt = Math.max(
+        table.expiresAt(launchesName(key.session)),
+        table.expiresAt(launchName(key)),
+      )
+      table.set(launchesName(key.session), [...list(key.session), key.launch].join(' '), expiresAt)
+    },
+    expiresAt: (session) => table.expiresAt(launchesName(session)),
+    end: (key, ended) => {
+      const held = table.launch(launchName(key))
+      if (held === undefined || held.ended !== '') return undefined
+      table.change(launchName(key), { ...held, sealed: '', version: held.version + 1, ended })
+      return held
+    },
+  }
+}
+
+type LaunchPart = Pick<
+  Store,
+  'createLaunch' | 'readLaunch' | 'replaceLaunch' | 'touch' | 'endLaunch' | 'listLaunches'
+>
+
+function launchPart(
+  table: Table,
+  launches: Launches,
+  changes: Changes,
+  deadlines: Pick<Store, 'schedule'>,
+): LaunchPart {
+  return {
+    createLaunch: async (key, { sealed, idleAt, expiresAt }) => {
+      if (!table.text(sessionName(key.session))) return false
+      if (table.launch(launchName(key)) !== undefined) return false
+      const visitAt = Math.min(idleAt, expiresAt, table.now() + firstVisitMs)
+      // Not waited for before the launch is written: between the two nothing may come.
+      const scheduled = deadlines.schedule(key, visitAt)
+      const keptUntil = expiresAt + launchKeptAfterMs
+      table.set(launchName(key), { sealed, version: 1, idleAt, ended: '' }, keptUntil)
+      launches.add(key)
+      table.prolong(sessionName(key.session), keptUntil)
+      await scheduled
+      return true
+    },
+
+    readLaunch: async (key) => table.launch(launchName(key)),
+
+    replaceLaunch: async (key, version, sealed, lease) => {
+      const held = table.launch(launchName(key))
+      if (held === undefined || held.version !== version || held.ended !== '') return false
+      if (lease !== undefined && table.text(`lock:${lease.name}`) !== lease.holder) return false
+      table.change(launchName(key), { ...held, sealed, version: version + 1 })
+      changes.tell({ kind: 'changed', session: key.session, launch: key.launch })
+      return true
+    },
+
+    touch: async (key, { now, idleAt, session }) => {
+      const held = table.launch(launchName(key))
+      const blob = table.text(sessionName(key.session))
+      if (!blob || held === undefined || held.ended !== '' || held.idleAt <= now) return 'gone'
+      if (blob !== session.held) return 'session_changed'
+      table.change(launchName(key), { ...held, idleAt: Math.max(held.idleAt, Math.floor(idleAt)) })
+      const expiresAt = Math.max(session.expiresAt, launches.expiresAt(key.session))
+      table.set(sessionName(key.session), session.blob, expiresAt)
+      return 'touched'
+    },
+
+    endLaunch: async (key, ended) => {
+      const held = launches.end(key, ended)
+      const { session, launch } = key
+      if (held !== undefined) changes.tell({ kind: 'ended', session, launch, ended })
+      return held
+    },
+
+    listLaunches: async (session) => launches.list(session),
+  }
+}
+
+function draftPart(table: Table): Pick<Store, 'readDraft' | 'replaceDraft' | 'deleteDraft'> {
+  return {
+    readDraft: async (name) => table.text(`draft:${name}`),
+
+    replaceDraft: async (name, held, sealed, lifeMs) => {
+      if (table.text(`draft:${name}`) !== held) return false
+      table.set(`draft:${name}`, sealed, table.now() + lifeMs)
+      return true
+    },
+
+    deleteDraft: async (name, held) => {
+      const found = table.text(`draft:${name}`)
+      if (found === undefined || (held !== undefined && found !== held)) return false
+      table.delete(`draft:${name}`)
+      return true
+    },
+  }
+}
+
+function countUp(table: Table): Store['countUp'] {
+  return async (name, windowMs) => {
+    const key = `count:${name}`
+    const held = table.text(key)
+    const count = Number(held ?? 0) + 1
+    if (held === undefined) table.set(key, '1', table.now() + windowMs)
+    else table.change(key, String(count))
+    return { count, leftMs: table.expiresAt(key) - table.now() }
+  }
+}
+
+function leasePart(
+  table: Table,
+): Pick<Store, 'acquireLease' | 'renewLease' | 'readLease' | 'releaseLease'> {
+  return {
+    acquireLease: async (name, holder, lifeMs) => {
+      if (table.text(`lock:${name}`) !== undefined) return false
+      table.set(`lock:${name}`, holder, table.now() + lifeMs)
+      return true
+    },
+
+    renewLease: async (name, holder, lifeMs) => {
+      if (table.text(`lock:${name}`) !== holder) return false
+      table.set(`lock:${name}`, holder, table.now() + lifeMs)
+      return true
+    },
+
+    readLease: async (name) => table.text(`lock:${name}`),
+
+    releaseLease: async (name, holder) => {
+      if (table.text(`lock:${name}`) === holder) table.delete(`lock:${name}`)
+    },
+  }
+}

@@ -1,0 +1,330 @@
+import { randomUUID } from 'node:crypto'
+import { SmartBffError } from '../errors.ts'
+import { createRedisClient } from './redis/client.ts'
+import type { RedisClient, RedisConfig } from './redis/client.ts'
+import { createAsker } from './redis/fault.ts'
+import type { RedisAsker, StoreFault } from './redis/fault.ts'
+import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
+import { createLink } from './redis/link.ts'
+import { matrixPart } from './redis/matrix.ts'
+import * as names from './redis/names.ts'
+import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
+import type { LaunchKey, NewLaunch, Store, StoredLaunch } from './store.ts'
+
+/**
+ * The store on Redis 6.2 or newer: a single server, Sentinel or Cluster. Lives are given to Redis as durations, so a
+ * Redis host whose clock is wrong ends nothing early. Connects at once and goes on connecting.
+ */
+export function createRedisStore(deps: {
+  readonly config: RedisConfig
+  readonly now: () => number
+  readonly onFault?: (fault: StoreFault) => void
+}): Store {
+  const client = createRedisClient(deps.config)
+  const ask = createAsker(client, deps.onFault ?? (() => undefined))
+  const lifeUntil = (time: number): number => Math.max(1, Math.ceil(time - deps.now()))
+  const link = createLink(deps.config, client)
+
+  return {
+    ...pendingPart(client, ask),
+    ...sessionPart(client, ask, lifeUntil),
+    ...launchPart(client, ask, lifeUntil, deps.now),
+    ...activityPart(client, ask, lifeUntil),
+    ...leasePart(client, ask),
+    ...draftPart(client, ask),
+    ...deadlinePart(client, ask, deps.now),
+    ...matrixPart(client, ask),
+    ...replicatedPart(client),
+    onChange: link.onChange,
+    linkAlive: link.alive,
+
+    async check() {
+      const name = `check:${randomUUID()}`
+      await ask('check', () => client.set(name, '1', 'PX', 5000))
+      const read = await ask('check', () => client.getdel(name))
+      if (read !== '1') throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'check: lost' })
+    },
+
+    close() {
+      link.close()
+      client.disconnect()
+      return Promise.resolve()
+    },
+  }
+}
+
+type PendingPart = Pick<Store, 'putPending' | 'takePending' | 'joinBindings'>
+
+function pendingPart(client: RedisClient, ask: RedisAsker): PendingPart {
+  return {
+    async putPending(stateHash, sealed, lifeMs) {
+      await ask('putPending', () => client.set(names.pendingName(stateHash), sealed, 'PX', lifeMs))
+    },
+
+    async takePending(stateHash) {
+      return (
+        (await ask('takePending', () => client.getdel(names.pendingName(stateHash)))) ?? undefined
+      )
+    },
+
+    async joinBindings({ pendingHashes, sealedSession, prefer, lifeMs }) {
+      if (pendingHashes.length === 0) return sealedSession
+      const bound = await ask('joinBindings', () =>
+        client.bffJoinBindings(
+          pendingHashes.length,
+          ...pendingHashes.map(names.bindingName),
+          sealedSession,
+          prefer ? 1 : 0,
+          lifeMs,
+        ),
+      )
+      return typeof bound === 'string' ? bound : sealedSession
+    },
+  }
+}
+
+type LifeUntil = (time: number) => number
+type SessionPart = Pick<
+  Store,
+  'readSession' | 'createSession' | 'updateSession' | 'replaceSession' | 'endSession'
+>
+
+function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil): SessionPart {
+  return {
+    async readSession(session) {
+      const blob = await ask('readSession', () => client.get(names.sessionName(session)))
+      return blob === null || blob === '' ? undefined : blob
+    },
+
+    async createSession(session, blob, expiresAt) {
+      const name = names.sessionName(session)
+      const life = lifeUntil(expiresAt)
+      return (await ask('createSession', () => client.set(name, blob, 'PX', life, 'NX'))) === 'OK'
+    },
+
+    async updateSession(session, blob, expiresAt) {
+      const done = await ask('updateSession', () =>
+        client.bffUpdateSession(
+          names.sessionName(session),
+          names.launchesName(session),
+          blob,
+          lifeUntil(expiresAt),
+        ),
+      )
+      return done === 1
+    },
+
+    async replaceSession(session, held, blob, expiresAt) {
+      const done = await ask('replaceSession', () =>
+        client.bffReplaceSession(
+          names.sessionName(session),
+          names.launchesName(session),
+          held,
+          blob,
+          lifeUntil(expiresAt),
+        ),
+      )
+      return done === 1
+    },
+
+    async endSession(session, ended) {
+      const rows = await ask('endSession', () =>
+        client.bffEndSession(
+          names.sessionName(session),
+          names.launchesName(session),
+          names.launchPrefix(session),
+          ended,
+          sessionTombstoneMs,
+          names.changesChannel,
+          `ended|${session}||${ended}`,
+        ),
+      )
+      return (Array.isArray(rows) ? rows : []).flatMap(([launch, ...fields]: unknown[]) => {
+        const stored = readFields(fields)
+        return typeof launch === 'string' && stored !== undefined ? [{ launch, ...stored }] : []
+      })
+    },
+  }
+}
+
+type LaunchPart = Pick<
+  Store,
+  'createLaunch' | 'readLaunch' | 'replaceLaunch' | 'endLaunch' | 'listLaunches'
+>
+
+function launchPart(
+  client: RedisClient,
+  ask: RedisAsker,
+  lifeUntil: LifeUntil,
+  now: () => number,
+): LaunchPart {
+  return {
+    async createLaunch(key, launch) {
+      await schedule(client, ask, key, launch, now())
+      const done = await ask('createLaunch', () =>
+        client.bffCreateLaunch(
+          names.sessionName(key.session),
+          names.launchesName(key.session),
+          names.launchName(key),
+          names.launchPrefix(key.session),
+          key.launch,
+          launch.sealed,
+          Math.floor(launch.idleAt),
+          lifeUntil(launch.expiresAt) + launchKeptAfterMs,
+        ),
+      )
+      // What was refused needs no deadline.
+      if (done === 0) await ask('schedule', () => client.zrem(names.dueName, names.memberOf(key)))
+      return done === 1
+    },
+
+    async readLaunch(key) {
+      const name = names.launchName(key)
+      return readFields(
+        await ask('readLaunch', () => client.hmget(name, 'sealed', 'version', 'idleAt', 'ended')),
+      )
+    },
+
+    async replaceLaunch(key, version, sealed, lease) {
+      const keys = [names.launchName(key), ...(lease ? [names.leaseName(lease.name)] : [])]
+      const done = await ask('replaceLaunch', () =>
+        client.bffReplaceLaunch(
+          keys.length,
+          ...keys,
+          version,
+          sealed,
+          names.changesChannel,
+          `changed|${key.session}|${key.launch}`,
+          ...(lease ? [lease.holder] : []),
+        ),
+      )
+      return done === 1
+    },
+
+    async endLaunch(key, ended) {
+      const launches = names.launchesName(key.session)
+      return readFields(
+        await ask('endLaunch', () =>
+          client.bffEndLaunch(
+            launches,
+            names.launchName(key),
+            key.launch,
+            ended,
+            names.changesChannel,
+            `ended|${key.session}|${key.launch}|${ended}`,
+          ),
+        ),
+      )
+    },
+
+    async listLaunches(session) {
+      return (await ask('listLaunches', () => client.smembers(names.launchesName(session)))) ?? []
+    },
+  }
+}
+
+function activityPart(
+  client: RedisClient,
+  ask: RedisAsker,
+  lifeUntil: LifeUntil,
+): Pick<Store, 'touch'> {
+  return {
+    async touch(key, { now: at, idleAt, session }) {
+      const done = await ask('touch', () =>
+        client.bffTouch(
+          names.sessionName(key.session),
+          names.launchesName(key.session),
+          names.launchName(key),
+          Math.floor(at),
+          Math.floor(idleAt),
+          session.held,
+          session.blob,
+          lifeUntil(session.expiresAt),
+        ),
+      )
+      if (done === 1) return 'touched'
+      return done === 2 ? 'session_changed' : 'gone'
+    },
+  }
+}
+
+/**
+ * `due` stands in another slot than the launch, so it is written before it: a deadline without a launch is harmless,
+ * a launch without a deadline would merely evaporate.
+ */
+async function schedule(
+  client: RedisClient,
+  ask: RedisAsker,
+  key: LaunchKey,
+  launch: NewLaunch,
+  now: number,
+): Promise<void> {
+  const visitAt = Math.floor(Math.min(launch.idleAt, launch.expiresAt, now + firstVisitMs))
+  await ask('schedule', () => client.zadd(names.dueName, visitAt, names.memberOf(key)))
+}
+
+function draftPart(
+  client: RedisClient,
+  ask: RedisAsker,
+): Pick<Store, 'readDraft' | 'replaceDraft' | 'deleteDraft' | 'countUp'> {
+  const replace = async (name: string, held: string, next: string, lifeMs: number) =>
+    (await ask('replaceDraft', () =>
+      client.bffReplaceDraft(names.draftName(name), held, next, lifeMs),
+    )) === 1
+
+  return {
+    async readDraft(name) {
+      return (await ask('readDraft', () => client.get(names.draftName(name)))) ?? undefined
+    },
+
+    replaceDraft: (name, held, sealed, lifeMs) => replace(name, held ?? '', sealed, lifeMs),
+
+    async deleteDraft(name, held) {
+      if (held !== undefined) return replace(name, held, '', 0)
+      return (await ask('deleteDraft', () => client.del(names.draftName(name)))) === 1
+    },
+
+    async countUp(name, windowMs) {
+      const counted = await ask('countUp', () => client.bffCountUp(names.countName(name), windowMs))
+      const [count, leftMs] = Array.isArray(counted) ? counted.map(Number) : []
+      return { count: count ?? 0, leftMs: leftMs ?? windowMs }
+    },
+  }
+}
+
+function leasePart(
+  client: RedisClient,
+  ask: RedisAsker,
+): Pick<Store, 'acquireLease' | 'renewLease' | 'readLease' | 'releaseLease'> {
+  return {
+    async acquireLease(name, holder, lifeMs) {
+      const key = names.leaseName(name)
+      return (await ask('acquireLease', () => client.set(key, holder, 'PX', lifeMs, 'NX'))) === 'OK'
+    },
+
+    async renewLease(name, holder, lifeMs) {
+      const key = names.leaseName(name)
+      return (await ask('renewLease', () => client.bffRenewLease(key, holder, lifeMs))) === 1
+    },
+
+    async readLease(name) {
+      return (await ask('readLease', () => client.get(names.leaseName(name)))) ?? undefined
+    },
+
+    async releaseLease(name, holder) {
+      await ask('releaseLease', () => client.bffReleaseLease(names.leaseName(name), holder))
+    },
+  }
+}
+
+/** sealed, version, idleAt, ended, as HMGET gives them. Whatever is not of this form counts as missing. */
+function readFields(fields: unknown): StoredLaunch | undefined {
+  if (!Array.isArray(fields)) return undefined
+  const [sealed, version, idleAt, ended] = fields as unknown[]
+  if (typeof sealed !== 'string' || typeof ended !== 'string') return undefined
+  if (!isWholeNumber(version) || !isWholeNumber(idleAt)) return undefined
+  return { sealed, version: Number(version), idleAt: Number(idleAt), ended }
+}
+
+const isWholeNumber = (value: unknown): value is string =>
+  typeof value === 'string' && /^\d{1,15}$/.test(value)

@@ -1,0 +1,199 @@
+/**
+ * Everything in the store is behind this one interface (DESIGN.md, Stored records). Two implementations: `embedded.ts`
+ * (in memory, for development) and `redis.ts`; one contract suite runs on both (test/contracts/store.ts).
+ *
+ * Values are opaque strings, sealed by the caller. `session` is always the hash of a session id, never the id.
+ * Every method throws SmartBffError STORE_UNAVAILABLE on a store fault, and only on a store fault: what is missing is
+ * `undefined` or `false`, because a fault must never look like a logout (DESIGN rule 12).
+ */
+export interface Store {
+  /** `tx:<hash of state>`: a pending authorization. */
+  putPending(stateHash: string, sealed: string, lifeMs: number): Promise<void>
+  /** Taken once: of two concurrent callers one gets it. */
+  takePending(stateHash: string): Promise<string | undefined>
+
+  /**
+   * `bind:{b}:<hash of pending cookie>`: one script reads and sets the bindings of all pending cookies of a request.
+   * If `prefer` is true every binding becomes `sealedSession`; otherwise the first existing binding wins, and all
+   * become it; without any, all become `sealedSession`. Answers the value that all now hold.
+   */
+  joinBindings(ask: {
+    readonly pendingHashes: readonly string[]
+    readonly sealedSession: string
+    readonly prefer: boolean
+    readonly lifeMs: number
+  }): Promise<string>
+
+  /** `sess:{h}`: the @fastify/session blob. */
+  readSession(session: string): Promise<string | undefined>
+  /** Creates; `false` when it exists already or was ended within `sessionTombstoneMs` (never re-created). */
+  createSession(session: string, blob: string, expiresAt: number): Promise<boolean>
+  /** Changes an existing one, which lives at least as long as its launches; `false` when it is gone. */
+  updateSession(session: string, blob: string, expiresAt: number): Promise<boolean>
+
+  /** Changes it only while its text is still `held`, so that of two writers neither loses what the other wrote. */
+  replaceSession(session: string, held: string, blob: string, expiresAt: number): Promise<boolean>
+
+  /**
+   * `launch:{h}:<id>` and `launches:{h}` in one script. Refused (`false`) when the session does not exist or the
+   * launch does. `expiresAt` is the absolute timeout, until which the session is prolonged too; `idleAt` the first idle
+   * deadline. The record stays for `launchKeptAfterMs` longer, so that its end can still be told and audited: whether its
+   * time is over is for the reader to judge.
+   */
+  createLaunch(key: LaunchKey, launch: NewLaunch): Promise<boolean>
+  readLaunch(key: LaunchKey): Promise<StoredLaunch | undefined>
+  /**
+   * Writes only when the version is still `version` and the launch has not ended; then version + 1. With a lease also
+   * only while its holder still has it; the lease's name must hold the session in braces (one slot, one script).
+   */
+  replaceLaunch(key: LaunchKey, version: number, sealed: string, lease?: Lease): Promise<boolean>
+  /**
+   * Activity: slides the idle deadline of a launch that lives and whose own has not passed, and its session's text with
+   * it, in one script; never to an earlier time. `session_changed`: the session's text is not `held` any more, and
+   * nothing was written.
+   */
+  touch(key: LaunchKey, slide: Slide): Promise<'touched' | 'gone' | 'session_changed'>
+  /**
+   * Marks the launch as ended, removes `sealed` and keeps the rest as a tombstone for the life of the record. Answers
+   * what it held; `undefined` when it was not alive, so that of two concurrent callers one ends it.
+   */
+  endLaunch(key: LaunchKey, ended: string): Promise<StoredLaunch | undefined>
+  /** Live launches, and perhaps some whose time is over. */
+  listLaunches(session: string): Promise<readonly string[]>
+  /** Ends every live launch of the session, deletes the session and leaves a tombstone. One script. Answers what they held. */
+  endSession(
+    session: string,
+    ended: string,
+  ): Promise<readonly (StoredLaunch & { launch: string })[]>
+
+  /** `lock:<name>`: a lease held by `holder`. */
+  acquireLease(name: string, holder: string, lifeMs: number): Promise<boolean>
+  /** `false` when it is not the holder's any more. */
+  renewLease(name: string, holder: string, lifeMs: number): Promise<boolean>
+  readLease(name: string): Promise<string | undefined>
+  releaseLease(name: string, holder: string): Promise<void>
+
+  /** `draft:<name>`. */
+  readDraft(name: string): Promise<string | undefined>
+  /** Writes only while it is still `held` (undefined: there is none). */
+  replaceDraft(
+    name: string,
+    held: string | undefined,
+    sealed: string,
+    lifeMs: number,
+  ): Promise<boolean>
+  /** With `held` only while it is still that. */
+  deleteDraft(name: string, held?: string): Promise<boolean>
+
+  /** `count:<name>`: one more within a window that begins with the first. Answers how many, and when the window ends. */
+  countUp(name: string, windowMs: number): Promise<{ count: number; leftMs: number }>
+
+  /** `due`: sets a deadline; the newest call counts. A launch's first one is set by `createLaunch`. */
+  schedule(what: Deadline, at: number): Promise<void>
+  /** What is due, hidden from every other replica for `hideMs`, in which it is to be settled. The longest due first. */
+  claimDue(ask: { readonly limit: number; readonly hideMs: number }): Promise<readonly Claim[]>
+  /** Removes the deadline, or moves it to `nextAt`; nothing when the claim ran out and is somebody else's. */
+  settleDue(claim: Claim, nextAt?: number): Promise<void>
+  /** Every deadline, and so every live launch and session, a page at a time; what changes meanwhile may come twice. */
+  listDue(): AsyncIterable<readonly Deadline[]>
+
+  /** `index:<name>`: launches to be found by another name; each stands there until `until`. */
+  addToIndex(name: string, key: LaunchKey, until: number): Promise<void>
+  listIndex(name: string): Promise<readonly LaunchKey[]>
+
+  /** `matrix:{tenant}:<mode>`: adds to counters, which are created at 0 and live `lifeMs` from the last addition. */
+  addToMatrix(of: MatrixKey, counts: ReadonlyMap<string, number>, lifeMs: number): Promise<void>
+  readMatrix(of: MatrixKey): Promise<ReadonlyMap<string, number>>
+
+  /**
+   * Hears of every end and change of a record, by whichever replica, from inside the script that writes it. Answers
+   * what stops the hearing. A listener must not throw.
+   */
+  onChange(listener: (change: Change) => void): () => void
+  /** DESIGN rule 12: all that happened until less than `linkFreshMs` ago has been told to the listeners. */
+  linkAlive(): boolean
+  /** Waits until what was written stands on a replica too, where the store has any; `false` when it does not in time. */
+  replicated(timeoutMs: number): Promise<boolean>
+
+  /** Start-up and readiness: writes, reads and deletes one key. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Longer than any request may take, so that a slow one cannot bring back a session that was ended meanwhile. */
+export const sessionTombstoneMs = 10 * 60 * 1000
+
+/** How long a launch's record outlives its absolute timeout. */
+export const launchKeptAfterMs = 10 * 60 * 1000
+
+/** DESIGN rule 12. */
+export const linkFreshMs = 500
+
+/** When a new launch is visited for the first time: whoever wrote it may have died before it was indexed. */
+export const firstVisitMs = 30 * 1000
+
+export interface MatrixKey {
+  readonly tenant: string
+  readonly mode: string
+}
+
+export interface LaunchKey {
+  readonly session: string
+  readonly launch: string
+}
+
+export interface NewLaunch {
+  readonly sealed: string
+  readonly idleAt: number
+  readonly expiresAt: number
+}
+
+export interface StoredLaunch {
+  /** '' once ended. */
+  readonly sealed: string
+  readonly version: number
+  readonly idleAt: number
+  /** The final state, or '' while the launch lives. */
+  readonly ended: string
+}
+
+export interface Lease {
+  readonly name: string
+  readonly holder: string
+}
+
+export interface Slide {
+  readonly now: number
+  readonly idleAt: number
+  /** The session's text as it was read, and as it is to be. */
+  readonly session: { readonly held: string; readonly blob: string; readonly expiresAt: number }
+}
+
+/** Of a launch, or of the session itself. */
+export interface Deadline {
+  readonly session: string
+  readonly launch: string | undefined
+}
+
+export interface Claim extends Deadline {
+  /** Until when it is hidden from others; names this claim. */
+  readonly until: number
+}
+
+export type Change =
+  /** `launch` undefined: the session with all its launches. `ended` as it was given. */
+  | {
+      readonly kind: 'ended'
+      readonly session: string
+      readonly launch: string | undefined
+      readonly ended: string
+    }
+  | { readonly kind: 'changed'; readonly session: string; readonly launch: string }
+  /** The link was down or has lost something: anything may have happened. */
+  | { readonly kind: 'gap' }
+
+export function concerns(change: Change, key: LaunchKey): boolean {
+  if (change.kind === 'gap') return true
+  if (change.session !== key.session) return false
+  return change.launch === undefined || change.launch === key.launch
+}

@@ -1,0 +1,149 @@
+import { SmartBffError } from '../errors.ts'
+import type { LaunchKey, Store, StoredLaunch } from '../store/store.ts'
+import type { KeyRing, OpenFault } from './key-ring.ts'
+import type { FinalState, LaunchRecord } from './record.ts'
+import type { LaunchIndex } from './launch-index.ts'
+import { readRecord, writeRecord } from './record-text.ts'
+import { assertTransition, isFinal } from './transitions.ts'
+import type { Ended, Opening, OpenLaunch, Vault } from './vault.ts'
+
+/** Something stood in the store that we did not write so: reported by name only, and treated as missing. */
+export type GarbageFault = OpenFault | 'shape' | 'foreign'
+
+export interface VaultDeps {
+  readonly store: Store
+  readonly keyRing: KeyRing
+  readonly now: () => number
+  readonly session: { readonly idleMs: number; readonly absoluteMs: number }
+  /** Told of every new launch; what it misses the sweeper makes good. */
+  readonly index?: Pick<LaunchIndex, 'add'>
+  readonly onGarbage?: (found: { readonly record: 'launch'; readonly fault: GarbageFault }) => void
+}
+
+/** A clock that would move by less is left alone: an app that reports every keystroke costs no writes. */
+const touchStepMs = 5_000
+
+/** Launch records, sealed on their way into the store and judged on their way out. */
+export function createVault(deps: VaultDeps): Vault {
+  const { store, keyRing, now } = deps
+  const box = createBox(keyRing, deps.onGarbage ?? (() => undefined))
+  const judge = createJudge(deps)
+
+  const open = async (key: LaunchKey): Promise<Opening> => {
+    const stored = await store.readLaunch(key)
+    if (stored === undefined) return { kind: 'missing' }
+    if (stored.ended !== '') return readEnd(stored.ended)
+    const record = box.open(key, stored)
+    return record === undefined ? { kind: 'missing' } : judge(record, stored)
+  }
+
+  const endedRecord = (key: LaunchKey, stored: StoredLaunch, state: FinalState) => {
+    const record = box.open(key, stored)
+    return record === undefined ? undefined : { ...record, state }
+  }
+
+  return {
+    open,
+
+    async create(key, record) {
+      assertTransition('pending', record.state)
+      const idleAt = Math.min(now() + deps.session.idleMs, record.absoluteAt)
+      const sealed = box.seal(key, record)
+      const launch = { sealed, idleAt, expiresAt: record.absoluteAt }
+      if (!(await store.createLaunch(key, launch))) return false
+      await deps.index?.add(key, record).catch(() => undefined)
+      return true
+    },
+
+    async replace(key, opened, record, lease) {
+      assertTransition(opened.record.state, record.state)
+      if (isFinal(record.state)) throw new SmartBffError('INTERNAL', { detail: 'end by replace' })
+      const changed = {
+        ...record,
+        absoluteAt: Math.min(record.absoluteAt, opened.record.absoluteAt),
+      }
+      const sealed = box.seal(key, changed)
+      const written = await store.replaceLaunch(key, opened.version, sealed, lease)
+      return written ? { ...opened, record: changed, version: opened.version + 1 } : undefined
+    },
+
+    async touch(key, { record, idleAt: held }, session) {
+      const time = now()
+      const idleAt = Math.min(time + deps.session.idleMs, record.absoluteAt)
+      if (idleAt - held < touchStepMs) return { kind: 'touched', idleAt: held }
+      const kind = await store.touch(key, { now: time, idleAt, session })
+      return kind === 'touched' ? { kind, idleAt } : { kind }
+    },
+
+    async end(key, state, cause) {
+      const ended = cause === undefined ? state : `${state}.${cause}`
+      const stored = await store.endLaunch(key, ended)
+      return stored && endedRecord(key, stored, state)
+    },
+
+    async endSession(session, state) {
+      const held = await store.endSession(session, state)
+      return held.flatMap(
+        (stored) => endedRecord({ session, launch: stored.launch }, stored, state) ?? [],
+      )
+    },
+
+    async list(session) {
+      const launches = await store.listLaunches(session)
+      const openings = await Promise.all(launches.map((launch) => open({ session, launch })))
+      return openings.flatMap((opening) => (opening.kind === 'open' ? [opening.launch] : []))
+    },
+  }
+}
+
+interface Box {
+  seal(key: LaunchKey, record: LaunchRecord): string
+  open(key: LaunchKey, stored: StoredLaunch): LaunchRecord | undefined
+}
+
+/** The same name as in DESIGN.md, "Stored records"; as associated data it ties the box to session and launch. */
+export const boxName = (key: LaunchKey): string => `launch:{${key.session}}:${key.launch}`
+
+function createBox(keyRing: KeyRing, onGarbage: NonNullable<VaultDeps['onGarbage']>): Box {
+  return {
+    seal: (key, record) => keyRing.seal('launch', boxName(key), writeRecord(record)),
+
+    open: (key, stored) => {
+      const opened = keyRing.open('launch', boxName(key), stored.sealed)
+      const record = opened.ok ? readRecord(opened.text) : undefined
+      if (record?.launch === key.launch) return record
+      const fault = opened.ok ? (record === undefined ? 'shape' : 'foreign') : opened.fault
+      onGarbage({ record: 'launch', fault })
+      return undefined
+    },
+  }
+}
+
+/**
+ * The idle and the absolute clock (DESIGN rule 13). `idleAt` stands in the clear, so it is never believed beyond one
+ * idle time from now, nor beyond the sealed absolute timeout: it can shorten a life, not lengthen it.
+ */
+function createJudge({ now, session }: VaultDeps) {
+  return (record: LaunchRecord, stored: StoredLaunch): Opening => {
+    const time = now()
+    const absoluteAt = Math.min(record.absoluteAt, record.startedAt + session.absoluteMs)
+    const idleAt = Math.min(stored.idleAt, time + session.idleMs, absoluteAt)
+    if (idleAt <= time) return { kind: 'ended', state: 'expired' }
+    const launch: OpenLaunch = {
+      record: { ...record, absoluteAt },
+      version: stored.version,
+      idleAt,
+    }
+    return { kind: 'open', launch }
+  }
+}
+
+/** `superseded`, or with a cause `superseded.launch_limit`. What is not of this form has ended all the same. */
+export function readEnd(ended: string): Ended {
+  const [state = '', cause] = ended.split('.')
+  return {
+    kind: 'ended',
+    state: isFinal(state) ? state : 'ended',
+    ...(cause === 'launch_limit' ? { cause } : {}),
+  }
+}

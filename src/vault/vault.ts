@@ -1,0 +1,78 @@
+import type { AuditReason } from '../audit/reasons.ts'
+import type { LaunchKey, Lease, Slide } from '../store/store.ts'
+import type { EndCause, FinalState, LaunchContext, LaunchRecord } from './record.ts'
+
+/** Sealed launch records: the only place where a token is opened (DESIGN rules 1, 10, 11). */
+export interface Vault {
+  /** `false` when the session has ended meanwhile. */
+  create(key: LaunchKey, record: LaunchRecord): Promise<boolean>
+  /** One store trip. Judges the idle and absolute clocks: a launch whose time is over reads as `ended: 'expired'`. */
+  open(key: LaunchKey): Promise<Opening>
+  /** Conditional on the version that was opened; `undefined` when another write or an end came first. */
+  replace(
+    key: LaunchKey,
+    opened: OpenLaunch,
+    record: LaunchRecord,
+    lease?: Lease,
+  ): Promise<OpenLaunch | undefined>
+  /**
+   * Activity (DESIGN rule 13): the idle clocks of the launch and of its session begin anew, never beyond the absolute
+   * timeout, and never of a launch that is over. `session_changed`: read the session again.
+   */
+  touch(key: LaunchKey, opened: OpenLaunch, session: Slide['session']): Promise<Touched>
+  /** Answers the record it ended, for revocation at the EHR; `undefined` when it was not alive. */
+  end(key: LaunchKey, state: FinalState, cause?: EndCause): Promise<LaunchRecord | undefined>
+  /** Ends the session with all its launches. */
+  endSession(session: string, state: FinalState): Promise<readonly LaunchRecord[]>
+  /** Live launches of a session (for GET of several, supersede, user change). */
+  list(session: string): Promise<readonly OpenLaunch[]>
+}
+
+export type Touched =
+  | { readonly kind: 'touched'; readonly idleAt: number }
+  | { readonly kind: 'gone' | 'session_changed' }
+
+export interface OpenLaunch {
+  readonly record: LaunchRecord
+  readonly version: number
+  readonly idleAt: number
+}
+
+export type Opening =
+  { readonly kind: 'open'; readonly launch: OpenLaunch } | { readonly kind: 'missing' } | Ended
+
+export interface Ended {
+  readonly kind: 'ended'
+  readonly state: FinalState
+  /** Where the user is told more than the state says. */
+  readonly cause?: EndCause
+}
+
+/** What the EHR's token endpoint made of a refresh; judged by src/ehr, used by refresh.ts. */
+export type RefreshOutcome =
+  | {
+      readonly kind: 'refreshed'
+      readonly access: string
+      readonly expiresInSeconds: number | undefined
+      /** Undefined: keep the old one. */
+      readonly refresh: string | undefined
+      /** Undefined: unchanged. */
+      readonly granted: string | undefined
+      /** The launch context members that came. A patient among them is the record's own, or its first. */
+      readonly context?: Partial<LaunchContext>
+    }
+  /** Refused for good (invalid_grant and its kin): the user must authorize again. */
+  | { readonly kind: 'refused'; readonly reason: AuditReason }
+  /** Timeout, connection fault, 5xx: it may or may not have happened. */
+  | { readonly kind: 'uncertain'; readonly reason: AuditReason }
+
+/** Gives every FHIR request a token that should still work; at most one refresh at a time across all replicas. */
+export interface Tokens {
+  /**
+   * The launch with a current token: as it is, or refreshed when it is about to expire.
+   * Throws SmartBffError TOKEN_EXPIRED (the user must authorize again), LAUNCH_ENDED, EHR_UNREACHABLE or STORE_UNAVAILABLE.
+   */
+  current(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
+  /** The EHR answered 401 to the token in `opened`: a newer one, from another's refresh or our own. Throws like `current`. */
+  afterRefusal(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
+}

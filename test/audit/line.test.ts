@@ -1,0 +1,169 @@
+import * as fc from 'fast-check'
+import t from 'tap'
+import type { AuditEvent } from '../../src/audit/event.ts'
+import type { UserKind } from '../../src/vault/record.ts'
+import { createLineBuilder, maxPatients } from '../../src/audit/line.ts'
+import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
+import { auditRecord } from '../../src/audit/record.ts'
+import { createVocabulary } from '../../src/audit/vocabulary.ts'
+import { link, genesis } from '../../src/audit/chain.ts'
+import { pseudonymKey, tenants } from './support.ts'
+
+const pseudonyms = createPseudonyms([pseudonymKey])
+const build = createLineBuilder({
+  pseudonyms,
+  vocabulary: createVocabulary(tenants),
+  instance: 'one',
+})
+const lineOf = (event: AuditEvent): string =>
+  link(genesis, build(event, Date.UTC(2026, 2, 1, 9, 30, 1, 5))).line
+const recordOf = (event: AuditEvent) => auditRecord.parse(JSON.parse(lineOf(event)))
+
+const full: AuditEvent = {
+  event: 'fhir.access',
+  outcome: 'success',
+  state: 'active',
+  tenant: 'north',
+  mode: 'chart',
+  launch: 'XyZ',
+  request: '7K3M-9QXW-2B',
+  client: '10.1.2.3',
+  user: { issuer: 'i', subject: 's', fhirUser: 'Practitioner/7', kind: 'practitioner' },
+  patient: ['p1', 'p2', 'p1'],
+  rule: 'Patient banner',
+  interaction: 'search-type',
+  resource: 'Observation',
+  operation: 'Patient/$everything',
+  parameters: [
+    { name: 'category', value: 'http://terminology.hl7.org/x|vital-signs' },
+    { name: 'date', value: 'ge2026-01-01' },
+    { name: 'code', value: 'http://loinc.org|8480-6' },
+    { name: '_count', value: '50' },
+    { name: 'patient:Patient.name:exact', value: 'Smith' },
+    { name: 'Smith', value: 'John' },
+  ],
+  requested: 'launch patient/Observation.rs?category=vital-signs',
+  granted: 'launch patient/Observation.rs?category=vital-signs patient/Patient.r?name=Smith Smith',
+  context: ['patient', 'Smith'],
+  version: '3',
+  status: 200,
+  upstreamStatus: 200,
+  count: 2,
+  bytes: 100,
+  ms: 1.6,
+  reason: 'wrong_patient',
+  actor: 'user',
+}
+
+t.test('all members, in the order of DESIGN', async (t) => {
+  const record = recordOf(full)
+  t.equal(
+    Object.keys(record).join(' '),
+    'seq time event outcome state tenant mode launch request client user patient rule interaction resource operation ' +
+      'parameters requested granted context version status upstreamStatus count bytes ms reason actor instance prev hash',
+  )
+  t.equal(record.user, 'Practitioner/7')
+  t.same(record.patient, [pseudonyms.patient('north', 'p1'), pseudonyms.patient('north', 'p2')])
+  t.match(record.launch, /^[0-9a-f]{16}$/)
+  t.same(record.parameters, [
+    'category=vital-signs',
+    'date=ge',
+    'code',
+    '_count=50',
+    'patient:Patient.name:exact',
+    '?',
+  ])
+  t.equal(record.requested, 'launch patient/Observation.rs?category=vital-signs')
+  t.equal(
+    record.granted,
+    'launch patient/Observation.rs?category=vital-signs patient/Patient.r?? ?',
+  )
+  t.same(record.context, ['patient', '?'])
+  t.equal(record.ms, 2)
+})
+
+function userOf(
+  fhirUser: string | undefined,
+  kind: UserKind | undefined,
+  subject?: string,
+): string | undefined {
+  const user = { issuer: 'i', subject, fhirUser, kind }
+  return recordOf({ event: 'fhir.access', outcome: 'success', tenant: 'north', user }).user
+}
+
+t.test('the id of a written resource stands as a pseudonym behind its type', async (t) => {
+  const write = { event: 'fhir.written', outcome: 'success', tenant: 'north' } as const
+  t.match(
+    recordOf({ ...write, resource: 'Observation', resourceId: 'o1' }).resource,
+    /^Observation\/p1\.[A-Za-z0-9_-]{22}$/,
+  )
+  t.equal(recordOf({ ...write, resource: 'Smith', resourceId: 'o1' }).resource, '?')
+})
+
+t.test('only a workforce user in the form of an identifier stands by name', async (t) => {
+  const absolute = 'https://ehr.example:8443/fhir/r4/Practitioner/a-7'
+  t.equal(userOf(absolute, 'practitioner'), absolute)
+  t.equal(userOf(undefined, 'practitioner', 'dr.a@hospital.example'), 'dr.a@hospital.example')
+  t.match(userOf('Practitioner/John Smith', 'practitioner'), /^p1\./)
+  t.match(userOf(undefined, 'practitioner', 'John Smith'), /^p1\./)
+  t.match(userOf('Practitioner/7', undefined), /^p1\./)
+  t.match(userOf('Device/7', 'other'), /^p1\./)
+  t.equal(userOf('Patient/p1', 'patient'), pseudonyms.patient('north', 'p1'))
+  t.not(userOf('RelatedPerson/p1', 'related_person'), pseudonyms.patient('north', 'p1'))
+  t.equal(userOf(undefined, undefined), undefined)
+})
+
+t.test('too many patients for a record cannot be recorded', async (t) => {
+  const patient = Array.from({ length: maxPatients + 1 }, (_, index) => String(index))
+  t.throws(() => lineOf({ event: 'fhir.access', outcome: 'success', patient }), RangeError)
+})
+
+t.test('whatever comes in: one ASCII line, of the strict form, without a word of it', async () => {
+  const marker = 'Zyxwvuts Rqponml'
+  const hostile = fc
+    .tuple(
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      fc.constantFrom('', '\n', '"', '\\', '\u2028', '\ud800'),
+    )
+    .map(([text, odd]) => `${text}${odd}${marker}`)
+  const event = fc.record({
+    event: fc.constantFrom('fhir.access' as const, 'launch.refused' as const),
+    outcome: fc.constantFrom('success' as const, 'refused' as const),
+    state: hostile,
+    tenant: hostile,
+    mode: hostile,
+    launch: hostile,
+    request: hostile,
+    client: hostile,
+    user: fc.record({
+      issuer: hostile,
+      subject: hostile,
+      fhirUser: fc.option(hostile, { nil: undefined }),
+      kind: fc.constantFrom('practitioner' as const, 'patient' as const, 'other' as const),
+    }),
+    patient: fc.oneof(hostile, fc.array(hostile, { maxLength: 5 })),
+    rule: hostile,
+    interaction: hostile,
+    resource: hostile,
+    resourceId: hostile,
+    operation: hostile,
+    parameters: fc.array(fc.record({ name: hostile, value: hostile }), { maxLength: 5 }),
+    requested: hostile,
+    granted: hostile,
+    context: fc.array(hostile, { maxLength: 5 }),
+    version: hostile,
+    status: fc.double(),
+    ms: fc.double(),
+    reason: hostile,
+    actor: hostile,
+  })
+  fc.assert(
+    fc.property(event, (odd) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a wrong caller would pass
+      const line = lineOf(odd as unknown as AuditEvent)
+      auditRecord.parse(JSON.parse(line))
+      return /^[\x20-\x7e]+$/.test(line) && !/Zyxwvuts|Rqponml/.test(line)
+    }),
+    { numRuns: 2000 },
+  )
+})

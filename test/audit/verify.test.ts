@@ -1,0 +1,208 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { appendFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { join } from 'node:path'
+import t from 'tap'
+import { createAudit } from '../../src/audit/audit.ts'
+import { genesis, link } from '../../src/audit/chain.ts'
+import { createCheckpointSigner } from '../../src/audit/checkpoints.ts'
+import { verifyAudit } from '../../src/audit/verify.ts'
+import { runAuditVerify } from '../../src/cli/audit-verify.ts'
+import { auditConfig, publicKey, signing } from './support.ts'
+
+/** Two days, ten records, closed. */
+async function writtenLog() {
+  const config = auditConfig()
+  let now = Date.parse('2026-03-01T12:00:00.000Z')
+  const audit = await createAudit({ config, now: () => now })
+  for (let count = 0; count < 8; count += 1) {
+    if (count === 4) now += 86_400_000
+    await audit.record({ event: 'fhir.access', outcome: 'success', patient: `p${String(count)}` })
+  }
+  await audit.close()
+  const { directory } = config.audit
+  const path = (day: number) => join(directory, `2026-03-0${String(day)}.one.jsonl`)
+  const lines = (day: number) => readFileSync(path(day), 'utf8').split('\n').slice(0, -1)
+  const put = (day: number, changed: readonly string[]) => {
+    writeFileSync(path(day), changed.map((line) => `${line}\n`).join(''))
+  }
+  const faults = async (keptNotes?: string) => {
+    const { logs } = await verifyAudit({ directory, publicKey, keptNotes })
+    return (logs[0]?.faults ?? []).map(({ kind, seq, line, file }) => ({ kind, seq, line, file }))
+  }
+  return { config, directory, path, lines, put, faults }
+}
+
+t.test('a whole log is whole, closed and sealed to its end', async (t) => {
+  const { directory } = await writtenLog()
+  const { files, logs } = await verifyAudit({ directory, publicKey })
+  t.equal(files, 2)
+  t.match(logs, [
+    { instance: 'one', records: 10, first: 1, head: { seq: 10 }, sealed: 10, faults: [] },
+  ])
+})
+
+t.test('a changed record', async (t) => {
+  const { lines, put, faults } = await writtenLog()
+  const changed = lines(1)
+  changed[2] = (changed[2] ?? '').replace('"success"', '"refused"')
+  put(1, changed)
+  t.match(await faults(), [{ kind: 'changed', seq: 3, line: 3, file: '2026-03-01.one.jsonl' }])
+})
+
+t.test('a removed record, in a file and at its end', async (t) => {
+  const inside = await writtenLog()
+  inside.put(1, inside.lines(1).toSpliced(2, 1))
+  t.match((await inside.faults())[0], { kind: 'missing', seq: 4, line: 3 })
+  const atEnd = await writtenLog()
+  atEnd.put(1, atEnd.lines(1).slice(0, -1))
+  t.match(await atEnd.faults(), [
+    { kind: 'truncated', seq: 5, line: 4, file: '2026-03-01.one.jsonl' },
+    { kind: 'missing', seq: 6, line: 1, file: '2026-03-02.one.jsonl' },
+  ])
+})
+
+t.test('an inserted, a repeated and a moved record', async (t) => {
+  const inserted = await writtenLog()
+  const forged = link({ seq: 2, hash: genesis.hash }, '"time":"2026-03-01T12:00:00.000Z"').line
+  inserted.put(1, inserted.lines(1).toSpliced(2, 0, forged))
+  t.match((await inserted.faults())[0], { kind: 'not_linked', seq: 3, line: 3 })
+  const repeated = await writtenLog()
+  repeated.put(1, repeated.lines(1).toSpliced(2, 0, repeated.lines(1)[0] ?? ''))
+  t.match((await repeated.faults())[0], { kind: 'out_of_order', seq: 1, line: 3 })
+  const moved = await writtenLog()
+  const [a = '', b = '', c = '', ...rest] = moved.lines(1)
+  moved.put(1, [a, c, b, ...rest])
+  t.match((await moved.faults())[0], { kind: 'missing', seq: 3, line: 2 })
+})
+
+t.test('a log written anew from a record on differs from its checkpoints', async (t) => {
+  const { lines, put, faults } = await writtenLog()
+  const old = lines(1)
+  let head = genesis
+  const forged = old.map((line, index) => {
+    const members = line.slice(line.indexOf(',') + 1, line.indexOf(',"prev"'))
+    const next = link(head, index === 3 ? members.replace('success', 'refused') : members)
+    head = next.head
+    return next.line
+  })
+  put(1, forged)
+  t.match(await faults(), [
+    { kind: 'checkpoint_differs', seq: 5, line: 5 },
+    { kind: 'not_linked', seq: 6, line: 1 },
+  ])
+})
+
+t.test('a line that is no record, and a line torn inside the log', async (t) => {
+  const { lines, put, faults, path } = await writtenLog()
+  put(1, lines(1).toSpliced(1, 1, '{"seq":2}'))
+  t.match((await faults())[0], { kind: 'unreadable', seq: 2, line: 2 })
+  put(1, lines(1))
+  const torn = await writtenLog()
+  appendFileSync(torn.path(1), '{"seq":6,')
+  t.match((await torn.faults())[0], { kind: 'torn', seq: 6, line: 6 })
+  t.ok(path(1))
+})
+
+t.test('the newest file may be unfinished; a missing file may not be missing', async (t) => {
+  const open = await writtenLog()
+  appendFileSync(open.path(2), '{"seq":11,')
+  const { logs } = await verifyAudit({ directory: open.directory, publicKey })
+  t.match(logs[0], { unfinished: true, faults: [] })
+  const cut = await writtenLog()
+  rmSync(cut.path(2))
+  t.match(await cut.faults(), [], 'what retention or a copy left out at the end cannot be seen')
+  const note = readFileSync(join(cut.directory, '2026-03-02.one.checkpoints'), 'utf8')
+  t.match(await cut.faults(note), [{ kind: 'truncated', seq: 6 }], 'but a kept note shows it')
+})
+
+t.test('files cut together with their checkpoints show by a note kept elsewhere', async (t) => {
+  const { lines, put, faults, directory } = await writtenLog()
+  const notes = join(directory, '2026-03-02.one.checkpoints')
+  const kept = readFileSync(notes, 'utf8')
+  put(2, lines(2).slice(0, 2))
+  rmSync(notes)
+  t.same(await faults(), [])
+  t.match(await faults(kept), [{ kind: 'truncated', seq: 8, line: 2 }])
+})
+
+t.test('removed older files: the log begins where their checkpoint says', async (t) => {
+  const { directory, path, faults, put, lines } = await writtenLog()
+  rmSync(path(1))
+  const { logs } = await verifyAudit({ directory, publicKey })
+  t.match(logs[0], { first: 6, records: 5, faults: [] })
+  put(2, lines(2).slice(1))
+  t.same(
+    await faults(),
+    [],
+    'a gap behind the removed file cannot be told from removal by the chain',
+  )
+})
+
+t.test('a checkpoint of another key, and one that was changed', async (t) => {
+  const { directory, faults } = await writtenLog()
+  const notes = join(directory, '2026-03-02.one.checkpoints')
+  const text = readFileSync(notes, 'utf8')
+  writeFileSync(notes, text.replace(/one\n10\n/, 'one\n9\n'))
+  t.match((await faults())[0], { kind: 'checkpoint_broken', line: 0 })
+  writeFileSync(notes, text)
+  const stranger = generateKeyPairSync('ed25519').publicKey
+  const { logs } = await verifyAudit({ directory, publicKey: stranger })
+  t.match(logs[0]?.faults[0], { kind: 'checkpoint_broken' })
+})
+
+t.test('compressed files verify alike', async (t) => {
+  const { path, faults, lines } = await writtenLog()
+  const text = `${lines(1).join('\n')}\n`
+  writeFileSync(`${path(1)}.gz`, gzipSync(text))
+  rmSync(path(1))
+  t.same(await faults(), [])
+  writeFileSync(`${path(1)}.gz`, gzipSync(text.replace('success', 'refused')))
+  t.match((await faults())[0], { kind: 'changed', seq: 1, file: '2026-03-01.one.jsonl.gz' })
+})
+
+t.test('the command names the first broken record and answers 1', async (t) => {
+  const { directory, lines, put } = await writtenLog()
+  let text = ''
+  const output = { write: (more: string) => (text += more) }
+  const key = signing.reveal()
+  t.equal(await runAuditVerify({ directory, key }, output), 0)
+  t.match(text, /^one: whole, records 1 to 10, all under a checkpoint, head [0-9a-f]{64}\n$/)
+  put(1, lines(1).toSpliced(2, 1))
+  text = ''
+  t.equal(await runAuditVerify({ directory, key }, output), 1)
+  t.match(
+    text,
+    'one: BROKEN at record 4 (2026-03-01.one.jsonl line 3): records before this one are missing',
+  )
+  const empty = auditConfig().audit.directory
+  t.equal(await runAuditVerify({ directory: empty, key }, output), 1)
+})
+
+t.test('a million records verify in under ten seconds', async (t) => {
+  const directory = auditConfig().audit.directory
+  const size = process.env['SMART_BFF_LONG'] === '1' ? 1_000_000 : 100_000
+  const members = `"time":"2026-03-01T12:00:00.000Z","event":"fhir.access","outcome":"success",${'"rule":"Patient banner",'.repeat(12)}"instance":"big"`
+  let head = genesis
+  const path = join(directory, '2026-03-01.big.jsonl')
+  for (let done = 0; done < size; done += 50_000) {
+    let text = ''
+    for (let count = 0; count < 50_000; count += 1) {
+      const next = link(head, members)
+      head = next.head
+      text += `${next.line}\n`
+    }
+    appendFileSync(path, text)
+  }
+  const note = createCheckpointSigner('big', signing).note(head)
+  writeFileSync(path.replace('.jsonl', '.checkpoints'), note)
+  const before = process.cpuUsage()
+  const { logs } = await verifyAudit({ directory, publicKey })
+  // CPU time: the machine may be busy with other things.
+  const { user, system } = process.cpuUsage(before)
+  const seconds = (user + system) / 1_000_000
+  t.match(logs, [{ records: size, sealed: size, faults: [] }])
+  t.comment(`${String(size)} records in ${seconds.toFixed(2)} s`)
+  t.ok(seconds < (10 * size) / 1_000_000, `${seconds.toFixed(2)} s`)
+  t.equal(readdirSync(directory).length, 2)
+})

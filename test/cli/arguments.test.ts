@@ -1,0 +1,84 @@
+import t from 'tap'
+import { readArguments } from '../../src/cli/arguments.ts'
+import { startFailure } from '../../src/cli/start-failure.ts'
+import { SmartBffError } from '../../src/errors.ts'
+
+const table: [args: string[], expected: object][] = [
+  [[], { kind: 'serve' }],
+  [['serve'], { kind: 'serve' }],
+  [['check'], { kind: 'check', print: false }],
+  [['check', '--print'], { kind: 'check', print: true }],
+  [['keys', 'new', '--kind', 'session'], { kind: 'keys-new', keyKind: 'session', raw: false }],
+  [['keys', 'new', '--kind=signing', '--raw'], { kind: 'keys-new', keyKind: 'signing', raw: true }],
+  [['-h'], { kind: 'help' }],
+  [['check', '--help'], { kind: 'help' }],
+  [['--version'], { kind: 'version' }],
+  [['--colour'], { kind: 'misused', sentence: 'unknown option --colour' }],
+  [['-x'], { kind: 'misused', sentence: 'unknown option -x' }],
+  [['dance'], { kind: 'misused', sentence: 'unknown command "dance"' }],
+  [['constructor'], { kind: 'misused', sentence: 'unknown command "constructor"' }],
+  [['keys'], { kind: 'misused', sentence: 'unknown command "keys"' }],
+  [['keys', 'new'], { kind: 'misused', sentence: /^--kind must be one of encryption/ }],
+  [['keys', 'new', '--kind', 'x'], { kind: 'misused', sentence: /^--kind must be one of/ }],
+  [['serve', '--print'], { kind: 'misused', sentence: 'serve has no option --print' }],
+  [['check', '--raw'], { kind: 'misused', sentence: 'check has no option --raw' }],
+  [['audit', 'verify'], { kind: 'audit-verify', directory: undefined }],
+  [
+    ['audit', 'verify', '--directory', 'd', '--key=k.pem', '--checkpoints', 'c'],
+    { kind: 'audit-verify', directory: 'd', key: 'k.pem', checkpoints: 'c', instance: undefined },
+  ],
+  [['audit', 'verify', '--key'], { kind: 'misused', sentence: '--key needs a value' }],
+  [
+    ['revoke', '--tenant', 'n', '--user', 'Practitioner/1', '--reason', 'device_lost'],
+    {
+      kind: 'revoke',
+      target: { kind: 'user', tenant: 'n', user: 'Practitioner/1' },
+      reason: 'device_lost',
+      by: undefined,
+      config: undefined,
+    },
+  ],
+  [
+    ['revoke', '--all', '--reason', 'incident', '--by', 'a', '--config', 'c'],
+    { kind: 'revoke', target: { kind: 'everything' }, by: 'a', config: 'c' },
+  ],
+  [['revoke', '--all'], { kind: 'misused', sentence: /--reason must be one of/ }],
+  [['revoke', '--all', '--reason', 'John Doe'], { kind: 'misused' }],
+  [['revoke', '--reason', 'incident'], { kind: 'misused', sentence: /needs one of/ }],
+  [['revoke', '--all', '--key', 'k', '--reason', 'incident'], { kind: 'misused' }],
+  [['revoke', '--user', 'u', '--reason', 'incident'], { kind: 'misused' }],
+  [['keys', 'rotate', '--config', 'c'], { kind: 'keys-rotate', config: 'c' }],
+  [['keys', 'rotate', '--config'], { kind: 'misused' }],
+  [['preflight'], { kind: 'preflight', tenant: undefined, json: false }],
+  [
+    ['preflight', '--tenant', 'north', '--json'],
+    { kind: 'preflight', tenant: 'north', json: true },
+  ],
+  [['preflight', '--tenant'], { kind: 'misused', sentence: '--tenant needs a value' }],
+  [['contract', '--tenant=north'], { kind: 'contract', tenant: 'north' }],
+  [['matrix', '--json'], { kind: 'matrix', tenant: undefined, json: true }],
+  [['contract'], { kind: 'misused', sentence: 'contract needs --tenant' }],
+  [['check', 'now'], { kind: 'misused', sentence: 'unknown command "check now"' }],
+]
+
+for (const [args, expected] of table) {
+  t.match(readArguments(args), expected, args.join(' '))
+}
+
+t.test('only what comes from outside becomes a sentence', (t) => {
+  const system = (code: string, more: object) => Object.assign(new Error('x'), { code, ...more })
+  t.equal(
+    startFailure(system('EADDRINUSE', { address: '::', port: 3000 })),
+    'the port is in use: :::3000',
+  )
+  t.equal(startFailure(system('EROFS', { path: '/audit' })), 'on a read-only file system: /audit')
+  t.equal(startFailure(system('EXDEV', { syscall: 'rename' })), 'rename failed (EXDEV)')
+  t.match(
+    startFailure(new SmartBffError('STORE_UNAVAILABLE', { detail: 'no answer' })),
+    'STORE_UNAVAILABLE: no answer',
+  )
+  t.equal(startFailure(new SmartBffError('INTERNAL')), undefined)
+  t.equal(startFailure(new TypeError('x')), undefined)
+  t.equal(startFailure(system('ERR_ASSERTION', {})), undefined)
+  t.end()
+})

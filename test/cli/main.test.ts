@@ -1,0 +1,147 @@
+import { createPublicKey } from 'node:crypto'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse, stringify } from 'yaml'
+import { createAudit } from '../../src/audit/audit.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { helpText } from '../../src/cli/arguments.ts'
+import { keyKinds, newKey } from '../../src/cli/keys.ts'
+import { loadRaw, type Raw, rawConfig, rawKeys } from '../support/config.ts'
+import { startServer } from '../support/http.ts'
+import { runMain } from '../support/process.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'smart-bff-cli-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+function write(raw: Raw): string {
+  files += 1
+  const path = join(folder, `${files}.yaml`)
+  writeFileSync(path, stringify(raw))
+  return path
+}
+
+const run = (args: string[], env: Record<string, string> = {}) => runMain(args, env).ended()
+
+t.test('check: a valid configuration', async (t) => {
+  const path = write(rawConfig())
+  const said = await run(['check'], { SMART_BFF_CONFIG: path })
+  t.equal(said.code, 0)
+  t.match(said.stdout, /^The configuration is valid: .*\n(.*\n)*.*north: .*chart \(ehr\)\n$/)
+  t.equal(said.stderr, '')
+})
+
+t.test('check --print: the effective configuration without secrets', async (t) => {
+  const raw = rawConfig()
+  const said = await run(['check', '--print'], { SMART_BFF_CONFIG: write(raw) })
+  t.match(parse(said.stdout), { session: { idleMinutes: 15 }, keys: { signing: '[secret]' } })
+  t.notMatch(said.stdout, /PRIVATE KEY/)
+})
+
+t.test('every fault is one line, and no stack trace', async (t) => {
+  const path = write(rawConfig({ root: { publicUrl: 'x', colour: 1, store: { disk: {} } } }))
+  for (const args of [['check'], []]) {
+    const said = await run(args, { SMART_BFF_CONFIG: path })
+    t.equal(said.code, 78)
+    t.match(said.stderr, /publicUrl: found "x"; expected .*\n/)
+    t.match(said.stderr, /colour: found an unknown key; expected one of /)
+    t.match(said.stderr, /The configuration has 3 faults\.\n$/)
+    t.notMatch(said.stderr, / at .*\.[jt]s/)
+  }
+})
+
+t.test('no configuration file', async (t) => {
+  const said = await run([], { SMART_BFF_CONFIG: join(folder, 'none.yaml') })
+  t.equal(said.code, 78)
+  t.match(said.stderr, /none\.yaml", which does not exist/)
+})
+
+t.test('wrong usage is one line', async (t) => {
+  const said = await run(['--colour'])
+  t.equal(said.code, 64)
+  t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
+})
+
+t.test('--help and --version', async (t) => {
+  t.match(helpText, /^Usage: smart-bff/)
+  t.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+t.test('keys new prints what the configuration takes', async (t) => {
+  const now = new Date('2026-03-04T05:06:07Z')
+  const keys: Raw = { ...rawKeys() }
+  for (const kind of keyKinds) Object.assign(keys, parse(newKey(kind, { raw: false, now })))
+  t.match(keys, { encryption: [{ id: /^e20260304-[0-9a-f]{4}$/ }], session: [/^[\w-]{43}$/] })
+  t.equal(loadRaw(rawConfig({ root: { keys } })).ok, true)
+  const said = await run(['keys', 'new', '--kind', 'session', '--raw'])
+  t.match(said.stdout, /^[\w-]{43}\n$/)
+})
+
+t.test('serve answers the probe and stops on a signal', async (t) => {
+  const running = runMain(['serve'], { SMART_BFF_CONFIG: write(rawConfig()) })
+  const [, address] = await running.says(/operations (http:\/\/127\.0\.0\.1:\d+)/)
+  t.equal((await fetch(`${address}/healthz`)).status, 200)
+  running.child.kill('SIGTERM')
+  t.equal((await running.ended()).code, 0)
+})
+
+t.test('a port in use is one line', async (t) => {
+  const other = await startServer((_request, response) => response.end())
+  t.teardown(() => other.close())
+  const path = write(rawConfig({ root: { listen: { host: '127.0.0.1', port: other.port } } }))
+  const said = await run([], { SMART_BFF_CONFIG: path })
+  t.equal(said.code, 69)
+  t.equal(said.stderr, `smart-bff: the port is in use: 127.0.0.1:${other.port}\n`)
+})
+
+t.test(
+  'audit verify: with the configuration, or for an auditor who has only files and key',
+  async (t) => {
+    const directory = join(folder, 'audit')
+    const path = write(rawConfig({ root: { audit: { directory } } }))
+    const loaded = loadConfig({ path, env: {}, readFile: (file) => readFileSync(file, 'utf8') })
+    if (!loaded.ok) throw new Error('the configuration is not valid')
+    const { config } = loaded
+    await (await createAudit({ config })).close()
+    const said = await run(['audit', 'verify'], { SMART_BFF_CONFIG: path })
+    t.equal(said.code, 0, said.stderr)
+    t.match(said.stdout, /: whole, records 1 to 2, all under a checkpoint/)
+
+    const key = join(folder, 'public.pem')
+    const publicKey = createPublicKey(config.keys.signing.reveal())
+    writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }))
+    const file = readdirSync(directory).find((name) => name.endsWith('.jsonl')) ?? ''
+    const text = readFileSync(join(directory, file), 'utf8')
+    writeFileSync(join(directory, file), text.replace('first_start', 'later_start'))
+    const none = { SMART_BFF_CONFIG: join(folder, 'none.yaml') }
+    const auditor = await run(['audit', 'verify', '--directory', directory, '--key', key], none)
+    t.equal(auditor.code, 1)
+    t.match(auditor.stdout, /: BROKEN at record 1 \(.*\.jsonl line 1\): the record was changed/)
+
+    const missing = ['audit', 'verify', '--directory', directory, '--key', join(folder, 'none.pem')]
+    const without = await run(missing, none)
+    t.equal(without.code, 69)
+    t.match(without.stderr, /none\.pem/)
+  },
+)
+
+t.test('preflight: exit code 1, a plain table on a pipe, and progress beside it', async (t) => {
+  const raw = rawConfig({ iss: 'http://127.0.0.1:1/fhir' })
+  const said = await run(['preflight'], { SMART_BFF_CONFIG: write(raw) })
+  t.equal(said.code, 1)
+  t.match(said.stdout, /^ {2}✗ discovery +http:\/\/127\.0\.0\.1:1\/fhir: The EHR does not answer/m)
+  t.match(said.stderr, /^north: looking at discovery$/m)
+  t.notOk(said.stdout.includes('\u001b'))
+})
+
+t.test('contract: Markdown for one tenant', async (t) => {
+  const env = { SMART_BFF_CONFIG: write(rawConfig()) }
+  const said = await run(['contract', '--tenant', 'north'], env)
+  t.equal(said.code, 0)
+  t.match(said.stdout, /^# Launch contract: North Hospital\n/)
+  const unknown = await run(['contract', '--tenant', 'west'], env)
+  t.equal(unknown.code, 64)
+  t.match(unknown.stderr, 'no tenant west; there are north.')
+})

@@ -1,0 +1,628 @@
+import { randomBytes } from 'node:crypto'
+import type { Test } from 'tap'
+import type { Change, LaunchKey, NewLaunch, Store } from '../../src/store/store.ts'
+
+/** What every Store must do. Run on each implementation; `pass` lets real or controlled time go by. */
+export interface StoreUnderTest {
+  /** Two views on the same data, as two processes have them (the embedded store has one). */
+  readonly store: Store
+  readonly other: Store
+  readonly now: () => number
+  readonly pass: (ms: number) => Promise<void>
+}
+
+export async function storeContract(
+  t: Test,
+  start: (t: Test) => Promise<StoreUnderTest>,
+): Promise<void> {
+  const underTest = await start(t)
+  await t.test('pending authorizations', (t) => pendingContract(t, underTest))
+  await t.test('bindings', (t) => bindingContract(t, underTest))
+  await t.test('sessions', (t) => sessionContract(t, underTest))
+  await t.test('launches', (t) => launchContract(t, underTest))
+  await t.test('the end of a session', (t) => endContract(t, underTest))
+  await t.test('drafts', (t) => draftContract(t, underTest))
+  await t.test('counters', (t) => countContract(t, underTest))
+  await t.test('leases', (t) => leaseContract(t, underTest))
+  await t.test('activity', (t) => touchContract(t, underTest))
+  await t.test('deadlines', (t) => dueContract(t, underTest))
+  await t.test('indexes', (t) => indexContract(t, underTest))
+  await t.test('the matrix', (t) => matrixContract(t, underTest))
+  await t.test('the link', (t) => linkContract(t, underTest))
+  await t.test('check', async () => underTest.store.check())
+}
+
+const id = (): string => randomBytes(32).toString('base64url')
+const minuteMs = 60_000
+
+async function pendingContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('is taken once', async (t) => {
+    const state = id()
+    await store.putPending(state, 'sealed', minuteMs)
+    const taken = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? store : other).takePending(state)),
+    )
+    t.strictSame(
+      taken.filter((value) => value !== undefined),
+      ['sealed'],
+    )
+    t.equal(await store.takePending(state), undefined)
+  })
+
+  await t.test('an unknown one is undefined', async (t) => {
+    t.equal(await store.takePending(id()), undefined)
+  })
+
+  await t.test('expires', async (t) => {
+    const state = id()
+    await store.putPending(state, 'sealed', 50)
+    await pass(80)
+    t.equal(await store.takePending(state), undefined)
+  })
+}
+
+const ask = (pendingHashes: string[], sealedSession: string, prefer = false) => ({
+  pendingHashes,
+  sealedSession,
+  prefer,
+  lifeMs: minuteMs,
+})
+
+async function bindingContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test(
+    'six callbacks at the same instant, each with all six cookies, join one',
+    async (t) => {
+      const cookies = Array.from({ length: 6 }, id)
+      const joined = await Promise.all(
+        cookies.map((_, n) => (n % 2 === 0 ? store : other).joinBindings(ask(cookies, `own-${n}`))),
+      )
+      t.equal(new Set(joined).size, 1)
+      t.equal(await store.joinBindings(ask([cookies[3] ?? ''], 'later')), joined[0])
+    },
+  )
+
+  await t.test('cookies that overlap chain to one session', async (t) => {
+    const [a, b, c] = [id(), id(), id()]
+    t.equal(await store.joinBindings(ask([a, b], 'one')), 'one')
+    t.equal(await store.joinBindings(ask([b, c], 'two')), 'one')
+    t.equal(await store.joinBindings(ask([c], 'three')), 'one')
+  })
+
+  await t.test('a preferred session wins over what is bound, and stays', async (t) => {
+    const [a, b] = [id(), id()]
+    await store.joinBindings(ask([a], 'old'))
+    t.equal(await store.joinBindings(ask([a, b], 'new', true)), 'new')
+    t.equal(await store.joinBindings(ask([a], 'x')), 'new')
+    t.equal(await store.joinBindings(ask([b], 'x')), 'new')
+  })
+
+  await t.test('without cookies the own session is the answer', async (t) => {
+    t.equal(await store.joinBindings(ask([], 'own')), 'own')
+  })
+
+  await t.test('expires', async (t) => {
+    const cookie = id()
+    await store.joinBindings({ ...ask([cookie], 'old'), lifeMs: 50 })
+    await pass(80)
+    t.equal(await store.joinBindings(ask([cookie], 'new')), 'new')
+  })
+}
+
+async function sessionContract(
+  t: Test,
+  { store, other, now, pass }: StoreUnderTest,
+): Promise<void> {
+  await t.test('is created once, read and changed', async (t) => {
+    const session = id()
+    t.equal(await store.readSession(session), undefined)
+    const created = await Promise.all([
+      store.createSession(session, 'a', now() + minuteMs),
+      other.createSession(session, 'b', now() + minuteMs),
+    ])
+    t.equal(created.filter(Boolean).length, 1)
+    t.equal(await store.updateSession(session, 'c', now() + minuteMs), true)
+    t.equal(await other.readSession(session), 'c')
+  })
+
+  await t.test('a change never creates', async (t) => {
+    const session = id()
+    t.equal(await store.updateSession(session, 'x', now() + minuteMs), false)
+    t.equal(await store.readSession(session), undefined)
+  })
+
+  await t.test('a change of what was read is written only onto what was read', async (t) => {
+    const session = id()
+    const until = now() + minuteMs
+    await store.createSession(session, 'a', until)
+    const written = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        (n % 2 === 0 ? store : other).replaceSession(session, 'a', `b-${n}`, until),
+      ),
+    )
+    t.equal(written.filter(Boolean).length, 1)
+    t.equal(await store.replaceSession(session, 'a', 'late', until), false)
+    await store.endSession(session, 'ended')
+    t.equal(await store.replaceSession(session, '', 'late', until), false)
+    t.equal(await store.replaceSession(id(), '', 'new', until), false)
+    t.equal(await store.readSession(session), undefined)
+  })
+
+  await t.test('expires, and may then be created', async (t) => {
+    const session = id()
+    await store.createSession(session, 'a', now() + 50)
+    await pass(80)
+    t.equal(await store.readSession(session), undefined)
+    t.equal(await store.updateSession(session, 'b', now() + minuteMs), false)
+    t.equal(await store.createSession(session, 'c', now() + minuteMs), true)
+  })
+
+  await t.test('once ended it is never created or changed again', async (t) => {
+    const session = id()
+    await store.createSession(session, 'a', now() + minuteMs)
+    t.strictSame(await store.endSession(session, 'ended'), [])
+    t.equal(await other.readSession(session), undefined)
+    t.equal(await other.updateSession(session, 'late', now() + minuteMs), false)
+    t.equal(await other.createSession(session, 'late', now() + minuteMs), false)
+    t.equal(await store.readSession(session), undefined)
+  })
+
+  await t.test('ending one that never was also bars its creation', async (t) => {
+    const session = id()
+    await store.endSession(session, 'ended')
+    t.equal(await store.createSession(session, 'late', now() + minuteMs), false)
+  })
+}
+
+const newLaunch = (now: number, sealed = 'v1'): NewLaunch => ({
+  sealed,
+  idleAt: now + minuteMs,
+  expiresAt: now + 10 * minuteMs,
+})
+
+async function launched({ store, now }: StoreUnderTest): Promise<LaunchKey & { at: number }> {
+  const key = { session: id(), launch: id() }
+  const at = now()
+  await store.createSession(key.session, 'blob', at + minuteMs)
+  await store.createLaunch(key, newLaunch(at))
+  return { ...key, at }
+}
+
+async function launchContract(t: Test, underTest: StoreUnderTest): Promise<void> {
+  const { store, other, now, pass } = underTest
+
+  await t.test('needs a session and is created once', async (t) => {
+    const key = { session: id(), launch: id() }
+    t.equal(await store.createLaunch(key, newLaunch(now())), false)
+    t.equal(await store.readLaunch(key), undefined)
+    await store.createSession(key.session, 'blob', now() + minuteMs)
+    const at = now()
+    t.equal(await store.createLaunch(key, newLaunch(at)), true)
+    t.equal(await store.createLaunch(key, newLaunch(at, 'second')), false)
+    t.strictSame(await other.readLaunch(key), {
+      sealed: 'v1',
+      version: 1,
+      idleAt: at + minuteMs,
+      ended: '',
+    })
+    t.strictSame(await other.listLaunches(key.session), [key.launch])
+  })
+
+  await t.test('is found under its own session only', async (t) => {
+    const key = await launched(underTest)
+    t.equal(await store.readLaunch({ session: id(), launch: key.launch }), undefined)
+  })
+
+  await t.test('prolongs its session', async (t) => {
+    const key = { session: id(), launch: id() }
+    await store.createSession(key.session, 'blob', now() + 100)
+    await store.createLaunch(key, newLaunch(now()))
+    t.equal(await store.updateSession(key.session, 'changed', now() + 50), true)
+    await pass(150)
+    t.equal(await store.readSession(key.session), 'changed')
+  })
+
+  await t.test('of many writers of one version one succeeds', async (t) => {
+    const key = await launched(underTest)
+    const written = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        (n % 2 === 0 ? store : other).replaceLaunch(key, 1, `writer-${n}`),
+      ),
+    )
+    t.equal(written.filter(Boolean).length, 1)
+    const stored = await store.readLaunch(key)
+    t.equal(stored?.version, 2)
+    t.equal(stored?.sealed, `writer-${written.indexOf(true)}`)
+  })
+
+  await t.test('no update is lost when all read, add and write again', async (t) => {
+    const key = await launched(underTest)
+    await store.replaceLaunch(key, 1, '0')
+    const add = async (view: Store): Promise<void> => {
+      const held = await view.readLaunch(key)
+      const next = String(Number(held?.sealed) + 1)
+      if (!(await view.replaceLaunch(key, held?.version ?? 0, next))) await add(view)
+    }
+    await Promise.all(Array.from({ length: 12 }, (_, n) => add(n % 2 === 0 ? store : other)))
+    t.match(await store.readLaunch(key), { sealed: '12', version: 14 })
+  })
+
+  await t.test('under a lease only its holder writes', async (t) => {
+    const key = await launched(underTest)
+    const lease = { name: `test:{${key.session}}:${key.launch}`, holder: 'me' }
+    t.equal(await store.replaceLaunch(key, 1, 'no lease', lease), false)
+    await store.acquireLease(lease.name, 'me', minuteMs)
+    t.equal(await store.replaceLaunch(key, 1, 'mine', lease), true)
+    t.equal(await other.replaceLaunch(key, 2, 'yours', { ...lease, holder: 'you' }), false)
+    t.match(await other.readLaunch(key), { sealed: 'mine', version: 2 })
+  })
+
+  await t.test('a write never creates', async (t) => {
+    const key = { session: id(), launch: id() }
+    t.equal(await store.replaceLaunch(key, 1, 'x'), false)
+    t.equal(await store.readLaunch(key), undefined)
+  })
+
+  await t.test('is ended once, answers what it held, and no write brings it back', async (t) => {
+    const key = await launched(underTest)
+    const ended = await Promise.all([
+      store.endLaunch(key, 'superseded'),
+      other.endLaunch(key, 'revoked'),
+    ])
+    const first = ended.findIndex((value) => value !== undefined)
+    t.strictSame(
+      ended.filter((value) => value !== undefined),
+      [{ sealed: 'v1', version: 1, idleAt: key.at + minuteMs, ended: '' }],
+    )
+    const stored = await store.readLaunch(key)
+    t.match(stored, { sealed: '', ended: first === 0 ? 'superseded' : 'revoked' })
+    t.equal(await other.replaceLaunch(key, 1, 'late'), false)
+    t.equal(await other.replaceLaunch(key, stored?.version ?? 0, 'late'), false)
+    t.equal(await other.createLaunch(key, newLaunch(now())), false)
+    t.strictSame(await store.listLaunches(key.session), [])
+  })
+
+  await t.test('ending an unknown one changes nothing', async (t) => {
+    const key = { session: id(), launch: id() }
+    t.equal(await store.endLaunch(key, 'ended'), undefined)
+    t.equal(await store.readLaunch(key), undefined)
+  })
+}
+
+async function endContract(t: Test, underTest: StoreUnderTest): Promise<void> {
+  const { store, other, now } = underTest
+
+  await t.test('ends every live launch and answers what they held', async (t) => {
+    const key = await launched(underTest)
+    const [second, gone] = [id(), id()]
+    await store.createLaunch({ ...key, launch: second }, newLaunch(key.at, 'v2'))
+    await store.createLaunch({ ...key, launch: gone }, newLaunch(key.at, 'v3'))
+    await store.endLaunch({ ...key, launch: gone }, 'superseded')
+
+    const held = await other.endSession(key.session, 'revoked')
+    const idleAt = key.at + minuteMs
+    t.strictSame(
+      [...held].toSorted((one, two) => one.sealed.localeCompare(two.sealed)),
+      [
+        { launch: key.launch, sealed: 'v1', version: 1, idleAt, ended: '' },
+        { launch: second, sealed: 'v2', version: 1, idleAt, ended: '' },
+      ],
+    )
+    t.match(await store.readLaunch(key), { sealed: '', ended: 'revoked' })
+    t.match(await store.readLaunch({ ...key, launch: second }), { sealed: '', ended: 'revoked' })
+    t.match(await store.readLaunch({ ...key, launch: gone }), { ended: 'superseded' })
+    t.strictSame(await store.listLaunches(key.session), [])
+    t.strictSame(await store.endSession(key.session, 'ended'), [])
+  })
+
+  await t.test('afterwards nothing is created or written in it', async (t) => {
+    const key = await launched(underTest)
+    await store.endSession(key.session, 'ended')
+    t.equal(await other.createLaunch({ ...key, launch: id() }, newLaunch(now())), false)
+    t.equal(await other.replaceLaunch(key, 1, 'late'), false)
+  })
+
+  await t.test(
+    'launches created at the same instant are ended or refused, never left',
+    async (t) => {
+      const session = id()
+      await store.createSession(session, 'blob', now() + minuteMs)
+      const launches = Array.from({ length: 10 }, id)
+      const create = launches.map((launch, n) =>
+        (n % 2 === 0 ? store : other).createLaunch({ session, launch }, newLaunch(now())),
+      )
+      const [held, ...created] = await Promise.all([other.endSession(session, 'ended'), ...create])
+      t.equal(held.length, created.filter(Boolean).length)
+      for (const launch of launches) {
+        const stored = await store.readLaunch({ session, launch })
+        t.ok(stored === undefined || stored.ended === 'ended')
+      }
+    },
+  )
+}
+
+async function draftContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('of many writers who have read the same one succeeds', async (t) => {
+    const name = id()
+    t.equal(await store.readDraft(name), undefined)
+    t.equal(await store.replaceDraft(name, 'what is not there', 'x', minuteMs), false)
+    const written = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        (n % 2 === 0 ? store : other).replaceDraft(name, undefined, `writer-${n}`, minuteMs),
+      ),
+    )
+    t.equal(written.filter(Boolean).length, 1)
+    const held = await other.readDraft(name)
+    t.equal(held, `writer-${written.indexOf(true)}`)
+    t.equal(await store.replaceDraft(name, held, 'later', minuteMs), true)
+    t.equal(await store.replaceDraft(name, held, 'too late', minuteMs), false)
+    t.equal(await other.readDraft(name), 'later')
+  })
+
+  await t.test('is deleted, where asked only as it was read', async (t) => {
+    const name = id()
+    await store.replaceDraft(name, undefined, 'one', minuteMs)
+    t.equal(await other.deleteDraft(name, 'another'), false)
+    t.equal(await other.deleteDraft(name, 'one'), true)
+    t.equal(await store.readDraft(name), undefined)
+    t.equal(await store.deleteDraft(name), false)
+    await store.replaceDraft(name, undefined, 'two', minuteMs)
+    t.equal(await store.deleteDraft(name), true)
+  })
+
+  await t.test('expires', async (t) => {
+    const name = id()
+    await store.replaceDraft(name, undefined, 'one', 50)
+    await pass(80)
+    t.equal(await store.readDraft(name), undefined)
+    t.equal(await store.replaceDraft(name, undefined, 'two', minuteMs), true)
+  })
+}
+
+async function countContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('counts for all, and anew in the next window', async (t) => {
+    const name = id()
+    const counted = await Promise.all(
+      Array.from({ length: 6 }, (_, n) => (n % 2 === 0 ? store : other).countUp(name, 60)),
+    )
+    t.same(
+      counted.map(({ count }) => count).toSorted((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6],
+    )
+    for (const { leftMs } of counted) t.ok(leftMs >= 0 && leftMs <= 60)
+    await pass(90)
+    t.equal((await store.countUp(name, 60)).count, 1)
+  })
+}
+
+async function leaseContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('one holder at a time', async (t) => {
+    const name = id()
+    const taken = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        (n % 2 === 0 ? store : other).acquireLease(name, `holder-${n}`, minuteMs),
+      ),
+    )
+    t.equal(taken.filter(Boolean).length, 1)
+  })
+
+  await t.test('only the holder releases it', async (t) => {
+    const name = id()
+    await store.acquireLease(name, 'me', minuteMs)
+    await other.releaseLease(name, 'you')
+    t.equal(await other.acquireLease(name, 'you', minuteMs), false)
+    await store.releaseLease(name, 'me')
+    t.equal(await other.acquireLease(name, 'you', minuteMs), true)
+  })
+
+  await t.test('expires, and a late release leaves the next holder in peace', async (t) => {
+    const name = id()
+    await store.acquireLease(name, 'me', 50)
+    await pass(80)
+    t.equal(await other.acquireLease(name, 'you', minuteMs), true)
+    await store.releaseLease(name, 'me')
+    t.equal(await store.acquireLease(name, 'me', minuteMs), false)
+  })
+
+  await t.test('its holder renews it and nobody else', async (t) => {
+    const name = id()
+    t.equal(await store.readLease(name), undefined)
+    await store.acquireLease(name, 'me', 300)
+    t.equal(await other.readLease(name), 'me')
+    t.equal(await other.renewLease(name, 'you', minuteMs), false)
+    t.equal(await store.renewLease(name, 'me', minuteMs), true)
+    await pass(350)
+    t.equal(await other.acquireLease(name, 'you', minuteMs), false)
+    await store.releaseLease(name, 'me')
+    t.equal(await store.renewLease(name, 'me', minuteMs), false)
+  })
+}
+
+async function touchContract(t: Test, underTest: StoreUnderTest): Promise<void> {
+  const { store, other, now } = underTest
+  const slideOf = (at: number, held = 'blob', blob = 'slid') => ({
+    now: at,
+    idleAt: at + 5 * minuteMs,
+    session: { held, blob, expiresAt: at + minuteMs },
+  })
+
+  await t.test('slides the launch and its session, and never back', async (t) => {
+    const key = await launched(underTest)
+    t.equal(await store.touch(key, slideOf(key.at)), 'touched')
+    const slid = { idleAt: key.at + 5 * minuteMs, version: 1, sealed: 'v1' }
+    t.match(await other.readLaunch(key), slid)
+    t.equal(await other.readSession(key.session), 'slid')
+    const earlier = { ...slideOf(key.at, 'slid'), idleAt: key.at + 1 }
+    t.equal(await other.touch(key, earlier), 'touched')
+    t.match(await store.readLaunch(key), slid)
+    t.equal(await store.replaceLaunch(key, 1, 'v2'), true, 'and is in nobody’s way')
+  })
+
+  await t.test('a session that has changed meanwhile stays as it is', async (t) => {
+    const key = await launched(underTest)
+    await other.updateSession(key.session, 'other', now() + minuteMs)
+    t.equal(await store.touch(key, slideOf(key.at)), 'session_changed')
+    t.equal(await store.readSession(key.session), 'other')
+    t.match(await store.readLaunch(key), { idleAt: key.at + minuteMs })
+  })
+
+  await t.test('revives nothing', async (t) => {
+    const over = await launched(underTest)
+    t.equal(await store.touch(over, slideOf(over.at + minuteMs)), 'gone')
+    t.match(await store.readLaunch(over), { idleAt: over.at + minuteMs })
+    const ended = await launched(underTest)
+    await store.endLaunch(ended, 'ended')
+    t.equal(await other.touch(ended, slideOf(ended.at)), 'gone')
+    const session = await launched(underTest)
+    await store.endSession(session.session, 'ended')
+    t.equal(await other.touch(session, slideOf(session.at)), 'gone')
+    t.equal(await other.touch({ session: id(), launch: id() }, slideOf(now())), 'gone')
+    t.equal(await store.readSession(session.session), undefined)
+  })
+}
+
+async function dueContract(t: Test, { store, other, now, pass }: StoreUnderTest): Promise<void> {
+  const ask = { limit: 100, hideMs: 200 }
+  const drain = async (): Promise<void> => {
+    for (const claim of await store.claimDue({ limit: 1000, hideMs: minuteMs })) {
+      await store.settleDue(claim)
+    }
+  }
+
+  await t.test('of what is due each is claimed once, by one', async (t) => {
+    await drain()
+    const session = id()
+    const launches = Array.from({ length: 20 }, id)
+    for (const launch of launches) await store.schedule({ session, launch }, now() - 1000)
+    await store.schedule({ session, launch: undefined }, now() - 1000)
+    await store.schedule({ session: id(), launch: id() }, now() + minuteMs)
+    const claimed = await Promise.all(
+      [store, other, store, other].map((view) => view.claimDue({ limit: 10, hideMs: minuteMs })),
+    )
+    const names = claimed.flat().map(({ launch }) => launch ?? '')
+    t.strictSame(names.toSorted(), [...launches, ''].toSorted())
+    for (const claim of claimed.flat()) await other.settleDue(claim)
+  })
+
+  await t.test('what is claimed and not settled comes back', async (t) => {
+    await drain()
+    const key = { session: id(), launch: id() }
+    await store.schedule(key, now() - 1)
+    const [first] = await store.claimDue(ask)
+    t.match(first, key)
+    t.strictSame(await other.claimDue(ask), [])
+    await pass(250)
+    const [second] = await other.claimDue({ limit: 100, hideMs: minuteMs })
+    t.match(second, key)
+    if (first !== undefined) await store.settleDue(first)
+    const page = []
+    for await (const keys of other.listDue()) page.push(...keys)
+    t.ok(
+      page.some(({ launch }) => launch === key.launch),
+      'who comes late removes nothing',
+    )
+    if (second !== undefined) await other.settleDue(second, now() - 1)
+    const [third] = await store.claimDue(ask)
+    t.match(third, key)
+    if (third !== undefined) await store.settleDue(third)
+    await pass(250)
+    t.strictSame(await store.claimDue(ask), [])
+  })
+
+  await t.test('a new launch has one, and one that was refused has none', async (t) => {
+    const [refused, created] = [id(), id()]
+    const session = id()
+    await store.createLaunch({ session, launch: refused }, newLaunch(now()))
+    await store.createSession(session, 'blob', now() + minuteMs)
+    await store.createLaunch({ session, launch: created }, newLaunch(now()))
+    t.equal(await store.createLaunch({ session, launch: created }, newLaunch(now())), false)
+    const launches: (string | undefined)[] = []
+    for await (const keys of other.listDue()) launches.push(...keys.map(({ launch }) => launch))
+    t.ok(launches.includes(created))
+    t.notOk(launches.includes(refused))
+  })
+}
+
+async function indexContract(t: Test, { store, other, now, pass }: StoreUnderTest): Promise<void> {
+  await t.test('holds launches until their time is over', async (t) => {
+    const name = `user:${id()}`
+    const [long, short] = [
+      { session: id(), launch: id() },
+      { session: id(), launch: id() },
+    ]
+    t.strictSame(await store.listIndex(name), [])
+    await store.addToIndex(name, short, now() + 50)
+    await other.addToIndex(name, long, now() + minuteMs)
+    await other.addToIndex(name, long, now() + minuteMs)
+    t.equal((await store.listIndex(name)).length, 2)
+    await pass(80)
+    const next = { session: id(), launch: id() }
+    await store.addToIndex(name, next, now() + minuteMs)
+    t.strictSame(
+      new Set((await other.listIndex(name)).map(({ launch }) => launch)),
+      new Set([long.launch, next.launch]),
+    )
+  })
+}
+
+async function matrixContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('adds up what every view counts, each mode by itself', async (t) => {
+    const chart = { tenant: id(), mode: 'chart' }
+    t.equal((await store.readMatrix(chart)).size, 0)
+    await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        (n % 2 === 0 ? store : other).addToMatrix(
+          chart,
+          new Map([
+            ['context:patient', 1],
+            ['granted:patient/Patient.rs?a=b|c', 2],
+          ]),
+          minuteMs,
+        ),
+      ),
+    )
+    const read = await other.readMatrix(chart)
+    t.equal(read.get('context:patient'), 10)
+    t.equal(read.get('granted:patient/Patient.rs?a=b|c'), 20)
+    t.equal((await store.readMatrix({ ...chart, mode: 'list' })).size, 0)
+    await store.addToMatrix(chart, new Map(), minuteMs)
+    t.equal((await store.readMatrix(chart)).size, 2)
+  })
+
+  await t.test('is gone when nothing was added for its life', async (t) => {
+    const key = { tenant: id(), mode: 'chart' }
+    await store.addToMatrix(key, new Map([['launches', 1]]), 200)
+    await pass(300)
+    t.equal((await store.readMatrix(key)).size, 0)
+  })
+}
+
+async function linkContract(t: Test, underTest: StoreUnderTest): Promise<void> {
+  const { store, other } = underTest
+  const until = async (condition: () => boolean): Promise<void> => {
+    for (let wait = 0; wait < 200 && !condition(); wait += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  await t.test('tells every view of ends and changes', async (t) => {
+    await until(() => store.linkAlive() && other.linkAlive())
+    t.ok(store.linkAlive() && other.linkAlive())
+    const heard: Change[] = []
+    const stop = other.onChange((change) => heard.push(change))
+    const [key, second] = [await launched(underTest), await launched(underTest)]
+    await store.replaceLaunch(key, 1, 'v2')
+    await store.endLaunch(key, 'superseded')
+    await store.endLaunch(key, 'again')
+    await store.endSession(second.session, 'ended')
+    await until(() => heard.length >= 3)
+    stop()
+    t.strictSame(heard, [
+      { kind: 'changed', session: key.session, launch: key.launch },
+      { kind: 'ended', session: key.session, launch: key.launch, ended: 'superseded' },
+      { kind: 'ended', session: second.session, launch: undefined, ended: 'ended' },
+    ])
+    await store.endLaunch(second, 'late')
+    t.equal(heard.length, 3)
+    t.equal(await store.replicated(100), true, 'without a replica there is nothing to wait for')
+  })
+}

@@ -1,0 +1,117 @@
+import t from 'tap'
+import { createWorld, launchId, respondWith } from './helper.ts'
+import type { World, WorldOptions } from './helper.ts'
+
+const rules = [
+  { feature: 'Documents', resource: 'DocumentReference', interactions: ['read', 'search-type'] },
+  { feature: 'Files', resource: 'Binary', interactions: ['read'] },
+]
+const ours = 'http://localhost:3000'
+
+async function open(
+  t: { teardown(end: () => Promise<void>): void },
+  options: WorldOptions = {},
+): Promise<World> {
+  const world = await createWorld({ mode: { allow: rules }, ...options })
+  t.teardown(() => world.close())
+  return world
+}
+
+/** The path of the handle that a judged document gives for a URL. */
+async function handleFor(
+  world: World,
+  url: string,
+  contentType = 'application/pdf',
+): Promise<string> {
+  world.ehr.answer = respondWith({
+    resourceType: 'DocumentReference',
+    id: 'd1',
+    subject: { reference: 'Patient/p1' },
+    content: [{ attachment: { contentType, url } }],
+  })
+  const answer = await world.fetch(`/fhir/${launchId}/DocumentReference/d1`)
+  const [content] = answer.json().content
+  return content.attachment.url
+}
+
+t.test(
+  'an attachment is reached by its handle alone, streamed, with the type that was sealed',
+  async (t) => {
+    const world = await open(t)
+    for (const url of [`${world.ehr.base}/Binary/b1`, 'Binary/b1']) {
+      const handle = await handleFor(world, url)
+      t.match(handle, `${ours}/fhir/${launchId}/_binary/`)
+      const body = Buffer.alloc(3_000_000, 'x')
+      world.ehr.answer = respondWith(body, 200, { 'content-type': 'application/pdf' })
+      const answer = await world.fetch(handle.slice(ours.length))
+      t.equal(answer.status, 200)
+      t.equal(answer.body.length, body.length)
+      t.equal(answer.headers['content-type'], 'application/pdf')
+      t.equal(answer.headers['content-disposition'], 'attachment')
+      t.equal(answer.headers['content-security-policy'], "sandbox; default-src 'none'")
+      t.equal(world.ehr.seen.at(-1)?.url, '/fhir/r4/Binary/b1')
+      t.equal(world.ehr.seen.at(-1)?.headers.accept, 'application/pdf')
+      t.match(world.audited.at(-1), { event: 'fhir.permitted', resource: 'Binary', rule: 'Files' })
+    }
+    const asked = world.ehr.seen.length
+    t.equal((await world.fetch(`/fhir/${launchId}/Binary/b1`)).status, 403, 'without a handle')
+    t.equal(
+      (await world.fetch(`/fhir/${launchId}/_binary/0123456789abcdef0123456789abcdef0123456789`))
+        .status,
+      410,
+    )
+    t.equal(world.ehr.seen.length, asked)
+  },
+)
+
+t.test('other places, other types and other days', async (t) => {
+  const world = await open(t)
+  for (const url of [
+    'https://files.example/Binary/b1',
+    `${world.ehr.base}/Binary/../Patient/p2`,
+    `${world.ehr.base}/Patient/p2`,
+    'data:,x',
+  ]) {
+    t.equal(await handleFor(world, url), url, 'left as it is: no token goes there')
+  }
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  for (const type of ['application/fhir+json', 'text/html', '']) {
+    world.ehr.answer = respondWith('{}', 200, { 'content-type': type })
+    t.equal((await world.fetch(handle)).status, 502, type)
+  }
+  const odd = (await handleFor(world, 'Binary/b1', 'image/svg+xml')).slice(ours.length)
+  world.ehr.answer = respondWith('<svg/>', 200, { 'content-type': 'image/svg+xml' })
+  t.equal((await world.fetch(odd)).headers['content-type'], 'application/octet-stream')
+  world.ehr.answer = respondWith('', 404)
+  t.equal((await world.fetch(handle)).status, 404)
+  const image = {
+    'sec-fetch-site': 'same-origin',
+    'sec-fetch-dest': 'image',
+    'sec-fetch-mode': 'no-cors',
+  }
+  world.ehr.answer = respondWith('x', 200, { 'content-type': 'application/pdf' })
+  t.equal((await world.fetch(handle, { headers: image })).status, 200, 'an img may show one')
+  world.auditFails = true
+  t.equal((await world.fetch(handle)).status, 503, 'no record, no byte')
+  world.auditFails = false
+  world.record = {
+    ...world.record,
+    scopes: { requested: '', granted: 'patient/DocumentReference.rs' },
+  }
+  t.equal((await world.fetch(handle)).headers['smart-bff-state'], 'scope_insufficient')
+})
+
+t.test('a stream that breaks off is cut, and recorded', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  world.ehr.answer = (_, outgoing) => {
+    outgoing.writeHead(200, { 'content-type': 'application/pdf', 'content-length': '1000' })
+    outgoing.write('x'.repeat(100))
+    setTimeout(() => outgoing.destroy(), 20)
+  }
+  await t.rejects(world.fetch(handle))
+  for (let waits = 0; waits < 50 && world.audited.at(-1)?.event !== 'fhir.aborted'; waits += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  t.match(world.audited.at(-1), { event: 'fhir.aborted', bytes: 100 })
+})

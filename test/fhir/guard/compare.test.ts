@@ -1,0 +1,381 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { isRefusal } from '../../../src/fhir/decision.ts'
+import { parseExact } from '../../../src/fhir/exact-json.ts'
+import { expectationOf } from '../../../src/fhir/expectation.ts'
+import type { Expectation } from '../../../src/fhir/expectation.ts'
+import { createProver } from '../../../src/fhir/guard/prove.ts'
+import { rewriteBytes } from '../../../src/fhir/guard/rewrite-bytes.ts'
+import { createScanner } from '../../../src/fhir/guard/scan.ts'
+import { judgeAnswer } from '../../../src/fhir/judge-bundle.ts'
+import { emptyRequest } from '../../../src/fhir/request.ts'
+import type { FhirRequest } from '../../../src/fhir/request.ts'
+import type { Rewriter } from '../../../src/fhir/rewriter.ts'
+import { rewrite } from '../../../src/fhir/steps/rewrite.ts'
+import { makeView } from '../helper.ts'
+
+/**
+ * The fast proof against the full judge: whatever the proof passes, the judge passes too, and both send the same. The
+ * other way round a difference costs only time.
+ */
+const base = 'https://ehr.example/fhir/r4'
+const view = makeView()
+const prove = createProver(createScanner())
+const search = expected({ interaction: 'search-type', resource: 'Observation' })
+const read = expected({ interaction: 'read', resource: 'Observation', id: 'o1' })
+
+const ours = 'https://app.example/fhir/launch'
+const record = (url: string): string | undefined =>
+  url.startsWith(`${base}/`) ? ours + url.slice(base.length) : undefined
+const rewriter: Rewriter = {
+  self: `${ours}/self`,
+  page: (link) => (link.startsWith(base) ? `${ours}/_page/x` : undefined),
+  record,
+  location: record,
+  attachment: () => undefined,
+  base: ours,
+  recordAt: (bytes, start, end) =>
+    record(bytes.toString('latin1', start, end)) === undefined ? undefined : start + base.length,
+}
+
+function expected(request: Partial<FhirRequest>): Expectation {
+  const full = { ...emptyRequest, ...request }
+  return expectationOf(
+    {
+      kind: 'allow',
+      request: full,
+      sent: full,
+      rule: 'x',
+      included: new Set(['Encounter']),
+      coverage: { kind: 'all' },
+    },
+    view,
+  )
+}
+
+/** 'proved', 'judged' or 'refused'; throws where the proof passed what the judge would not. */
+function compare(body: Buffer, expectation: Expectation): string {
+  const proved = prove(body, expectation)
+  const judged = judgeAnswer(parseExact(body), expectation)
+  if (proved === undefined) return isRefusal(judged) ? 'refused' : 'judged'
+  if (isRefusal(judged))
+    throw new Error(`proved, but ${judged.code} ${judged.reason ?? ''}: ${body.toString()}`)
+  const fast = rewriteBytes(proved, rewriter)
+  const slow = rewrite(judged, rewriter)
+  const same =
+    JSON.stringify(sorted(JSON.parse(fast.body.toString()))) ===
+    JSON.stringify(sorted(JSON.parse(slow.body.toString())))
+  if (!same) throw new Error(`the bytes differ:\n${fast.body.toString()}\n${slow.body.toString()}`)
+  if (fast.linksDropped !== slow.linksDropped || fast.count !== slow.count)
+    throw new Error('the counts differ')
+  return 'proved'
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, inner]) => [name, sorted(inner)])
+}
+
+const subject = { reference: 'Patient/p1' }
+const observation = {
+  resourceType: 'Observation',
+  id: 'o1',
+  status: 'final',
+  code: { text: 'x "q" \\ {}[]' },
+  subject,
+}
+const bundleOf = (...resources: unknown[]): object => ({
+  resourceType: 'Bundle',
+  type: 'searchset',
+  total: 1.5,
+  link: [
+    { relation: 'self', url: `${base}/Observation` },
+    { relation: 'next', url: `${base}?p=1` },
+    { relation: 'last', url: 'https://x.example/' },
+  ],
+  entry: resources.map((resource) => ({
+    fullUrl: `${base}/Observation/o1`,
+    resource,
+    search: { mode: 'match' },
+  })),
+})
+
+t.test('the common case is proved, not parsed', (t) => {
+  const encounter = {
+    resourceType: 'Encounter',
+    id: 'e1',
+    subject: { reference: `${base}/Patient/p1` },
+  }
+  const practitioner = { resourceType: 'Practitioner', id: '7', name: [{ family: 'Ü' }] }
+  const medication = { ...observation, contained: [{ resourceType: 'Medication', id: 'm' }] }
+  for (const body of [
+    bundleOf(),
+    bundleOf(observation),
+    bundleOf(observation, encounter, practitioner, medication),
+  ]) {
+    t.equal(compare(Buffer.from(JSON.stringify(body)), search), 'proved')
+    t.equal(
+      compare(Buffer.from(JSON.stringify(body, undefined, '\t')), search),
+      'proved',
+      'with white space',
+    )
+  }
+  t.equal(compare(Buffer.from(JSON.stringify(observation)), read), 'proved')
+  const { entry: _, ...empty } = { ...bundleOf(), entry: 0 }
+  t.equal(compare(Buffer.from(JSON.stringify(empty)), search), 'proved')
+  t.end()
+})
+
+t.test('a corpus of hostile bodies', (t) => {
+  const good = JSON.stringify(observation)
+  const wrap = (resource: string): string =>
+    `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":${resource}}]}`
+  const rows: [string, string][] = [
+    ['another patient', good.replace('Patient/p1', 'Patient/p2')],
+    ['a prefix of the id', good.replace('Patient/p1', 'Patient/p11')],
+    ['an escaped name', good.replace('"subject"', '"s\\u0075bject"')],
+    ['an escaped slash', good.replace('Patient/p1', 'Patient\\/p2')],
+    ['an escaped letter', good.replace('Patient/p1', 'Patient/p\\u0032')],
+    [
+      'two subjects, ours first',
+      good
+        .replace('"subject"', '"subject":{"reference":"Patient/p1"},"subject"')
+        .replace(/p1"\}\}$/, 'p2"}}'),
+    ],
+    [
+      'two references',
+      good.replace('"reference":"Patient/p1"', '"reference":"Patient/p1","reference":"Patient/p2"'),
+    ],
+    [
+      'two types',
+      good
+        .replace('{"resourceType"', '{"resourceType":"Observation","resourceType"')
+        .replace('"Observation","id"', '"Group","id"'),
+    ],
+    ['two ids', good.replace('"id":"o1"', '"id":"o1","id":"../x"')],
+    ['two escaped types', good.replace('{', '{"resourceTyp\\u0065":"Group",')],
+    [
+      '__proto__',
+      good
+        .replace('{', '{"__proto__":{"subject":{"reference":"Patient/p1"}},')
+        .replace(/"subject":\{"reference":"Patient\/p1"\}\}$/, '"x":1}'),
+    ],
+    [
+      'a decoy in an extension',
+      '{"resourceType":"Observation","id":"o1","extension":[{"subject":{"reference":"Patient/p1"}}]}',
+    ],
+    [
+      'a decoy one level down',
+      '{"resourceType":"Observation","id":"o1","x":{"subject":{"reference":"Patient/p1"}}}',
+    ],
+    [
+      'a decoy in a string',
+      `{"resourceType":"Observation","id":"o1","x":${JSON.stringify('"subject":{"reference":"Patient/p1"}')}}`,
+    ],
+    [
+      'a list of subjects',
+      good.replace(
+        '{"reference":"Patient/p1"}',
+        '[{"reference":"Patient/p1"},{"reference":"Patient/p2"}]',
+      ),
+    ],
+    ['no subject', '{"resourceType":"Observation","id":"o1"}'],
+    [
+      'an identifier as subject',
+      '{"resourceType":"Observation","id":"o1","subject":{"identifier":{"value":"p1"}}}',
+    ],
+    ['a group', good.replace('Patient/p1', 'Group/p1')],
+    ['another server', good.replace('Patient/p1', 'https://evil.example/Patient/p1')],
+    [
+      'a contained patient',
+      good.replace('"status"', '"contained":[{"resourceType":"Patient","id":"p1"}],"status"'),
+    ],
+    [
+      'a contained record of another',
+      good.replace(
+        '"status"',
+        '"contained":[{"resourceType":"Encounter","id":"e","subject":{"reference":"Patient/p2"}}],"status"',
+      ),
+    ],
+    ['contained without a type', good.replace('"status"', '"contained":[{"id":"p1"}],"status"')],
+    [
+      'nested in an extension',
+      good.replace(
+        '"status"',
+        '"extension":[{"valueX":{"resourceType":"Observation","id":"o2","subject":{"reference":"Patient/p2"}}}],"status"',
+      ),
+    ],
+    [
+      'a nested bundle',
+      `{"resourceType":"Bundle","id":"b","type":"searchset","entry":[{"resource":${good.replace('p1', 'p2')}}]}`,
+    ],
+    ['no type', '{"id":"o1","subject":{"reference":"Patient/p1"}}'],
+    ['a type that is a list', good.replace('"Observation"', '["Observation"]')],
+    [
+      'parameters',
+      `{"resourceType":"Parameters","parameter":[{"name":"x","resource":${good.replace('p1', 'p2')}}]}`,
+    ],
+    [
+      'an outcome with text',
+      '{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","diagnostics":"Ng"}]}',
+    ],
+    [
+      'deep nesting',
+      `{"resourceType":"Observation","id":"o1","x":${'['.repeat(5000)}${']'.repeat(5000)},"subject":{"reference":"Patient/p1"}}`,
+    ],
+    ['a null', 'null'],
+    ['a string', '"x"'],
+    ['a list', `[${good}]`],
+    ['two resources', `${good},"resource":${good}`],
+  ]
+  for (const [name, resource] of rows) {
+    t.not(compare(Buffer.from(wrap(resource)), search), 'proved', name)
+    const single = compare(Buffer.from(resource), read)
+    t.not(single, 'proved', `${name}, read`)
+  }
+  const frames: [string, string][] = [
+    ['truncated', wrap(good).slice(0, -1)],
+    ['truncated within', wrap(good).slice(0, 90)],
+    ['more behind', `${wrap(good)}{}`],
+    ['a comma too many', wrap(good).replace(']}', ',]}')],
+    ['a missing comma', wrap(good).replace(',"id"', ' "id"')],
+    ['a bare word', wrap(good).replace('"final"', 'final')],
+    ['a bad number', wrap(good).replace('"final"', '01')],
+    ['a bad escape', wrap(good).replace('final', '\\x')],
+    ['a control character', wrap(good).replace('final', '\u0001')],
+    ['a byte order mark', `\ufeff${wrap(good)}`],
+    ['entry null', wrap(good).replace(`[{"resource":${good}}]`, 'null')],
+    ['an entry null', wrap(good).replace('[{', '[null,{')],
+    ['an entry text', wrap(good).replace('[{', '["x",{')],
+    ['an entry list', wrap(good).replace('[{', '[[{"x":1}],{')],
+    ['an entry without a resource', wrap(good).replace('[{', '[{"x":1},{')],
+    ['a resource list', wrap(good).replace(good, '[]')],
+    ['no bundle type', wrap(good).replace('"type":"searchset",', '')],
+    ['a message', wrap(good).replace('searchset', 'message')],
+    [
+      'a resource beside the entries',
+      wrap(good).replace('"type"', `"x":{"resource":${good.replace('p1', 'p2')}},"type"`),
+    ],
+    ['two entries members', wrap(good).replace('"type"', `"entry":[{"resource":${good}}],"type"`)],
+    ['a link that is a text', wrap(good).replace('"type"', `"link":"${base}","type"`)],
+  ]
+  for (const [name, body] of frames) t.not(compare(Buffer.from(body), search), 'proved', name)
+  const bad = Buffer.from(wrap(good).replace('final', '\u00ff'), 'latin1')
+  t.not(compare(bad, search), 'proved', 'no UTF-8')
+  t.end()
+})
+
+t.test('generated bodies, changed at random: never a difference in the unsafe direction', (t) => {
+  const name = fc.constantFrom(
+    'resourceType',
+    'id',
+    'subject',
+    'patient',
+    'reference',
+    'contained',
+    'resource',
+    'entry',
+    'link',
+    'type',
+    'url',
+    'fullUrl',
+    'x',
+    '__proto__',
+  )
+  const text = fc.constantFrom(
+    'Observation',
+    'Encounter',
+    'Patient',
+    'Practitioner',
+    'Bundle',
+    'Group',
+    'searchset',
+    'p1',
+    'o1',
+    'Patient/p1',
+    'Patient/p2',
+    `${base}/Patient/p1`,
+    `${base}/Observation/o1`,
+    '',
+    'ü"\\',
+  )
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 6, depthIdentifier: 'v' },
+      text,
+      fc.constantFrom(null, 1, -0.5, true),
+      tie('object'),
+      tie('list'),
+      tie('resource'),
+    ),
+    object: fc.dictionary(name, tie('value'), { maxKeys: 5, depthIdentifier: 'v' }),
+    list: fc.array(tie('value'), { maxLength: 3, depthIdentifier: 'v' }),
+    resource: fc.record(
+      {
+        resourceType: text,
+        id: text,
+        subject: fc.record({ reference: text }),
+        patient: fc.record({ reference: text }),
+        contained: tie('list'),
+        x: tie('value'),
+      },
+      { requiredKeys: ['resourceType'] },
+    ),
+  }))
+  const good = fc.constantFrom(
+    observation,
+    { ...observation, resourceType: 'Encounter' },
+    { ...observation, contained: [{ resourceType: 'Medication' }] },
+  )
+  const body = fc.oneof(
+    fc
+      .array(fc.oneof({ weight: 3, arbitrary: good }, { weight: 1, arbitrary: value }), {
+        maxLength: 4,
+      })
+      .map((list) => bundleOf(...list)),
+    fc
+      .tuple(fc.array(good, { maxLength: 3 }), name, value)
+      .map(([list, member, extra]) => ({ ...bundleOf(...list), [member]: extra })),
+    value,
+  )
+  const change = fc.record({
+    at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+    with: fc.oneof(
+      fc.constantFrom(
+        '"',
+        '\\',
+        '{',
+        '}',
+        '[',
+        ']',
+        ',',
+        ':',
+        '',
+        ' ',
+        '"subject":{"reference":"Patient/p2"},',
+        '\\u0070',
+      ),
+      fc.string({ maxLength: 2 }),
+    ),
+    remove: fc.nat({ max: 3 }),
+  })
+  const tally = { proved: 0, judged: 0, refused: 0 } as Record<string, number>
+  fc.assert(
+    fc.property(body, fc.array(change, { maxLength: 2 }), fc.boolean(), (body, changes, spaced) => {
+      let json = JSON.stringify(body, undefined, spaced ? 1 : undefined)
+      for (const one of changes) {
+        const at = Math.floor(one.at * json.length)
+        json = json.slice(0, at) + one.with + json.slice(at + one.remove)
+      }
+      const bytes = Buffer.from(json)
+      tally[compare(bytes, search)]! += 1
+      tally[compare(bytes, read)]! += 1
+    }),
+    { numRuns: 20_000 },
+  )
+  t.ok((tally['proved'] ?? 0) > 500, JSON.stringify(tally))
+  t.end()
+})

@@ -1,0 +1,73 @@
+import t from 'tap'
+import { errorTable } from '../../src/errors.ts'
+import { causeOf } from '../../src/staff/causes.ts'
+import { drawChart } from '../../src/staff/charts.ts'
+import { exportLine } from '../../src/staff/export.ts'
+import { rolesOf } from '../../src/staff/permissions.ts'
+import { fieldValue, fromZone, inZone, isZone } from '../../src/staff/time-zone.ts'
+
+t.test('times in a zone, on both sides of a change of clocks', async (t) => {
+  const zone = 'Europe/Vienna'
+  t.equal(fromZone('2026-03-01T10:14', zone), Date.UTC(2026, 2, 1, 9, 14))
+  t.equal(fromZone('2026-07-01T10:14', zone), Date.UTC(2026, 6, 1, 8, 14))
+  t.equal(fromZone('2026-03-29T01:59', zone), Date.UTC(2026, 2, 29, 0, 59))
+  t.equal(fromZone('2026-03-29T03:00', zone), Date.UTC(2026, 2, 29, 1, 0))
+  t.equal(inZone(Date.UTC(2026, 2, 1, 9, 14, 5, 7), zone), '2026-03-01 10:14:05.007')
+  t.equal(fieldValue(Date.UTC(2026, 2, 1, 9, 14), zone), '2026-03-01T10:14')
+  for (const odd of ['', 'now', '2026-02-31', '2026-03-01 10:14'])
+    t.equal(fromZone(odd, zone), undefined)
+  t.ok(isZone('UTC'))
+  t.notOk(isZone('Mars/Olympus'))
+})
+
+t.test('every error code has words and advice', async (t) => {
+  for (const [code, { state }] of Object.entries(errorTable)) {
+    const cause = causeOf(code, state)
+    t.ok(cause !== undefined && cause.what.length > 10 && cause.todo.length > 10, code)
+  }
+  t.equal(causeOf(undefined, undefined), undefined)
+})
+
+t.test('roles come from the configured claim only', async (t) => {
+  const configured = { auditor: ['privacy'], operator: ['desk'] }
+  t.same(rolesOf(['desk', 'privacy'], configured), ['auditor', 'operator'])
+  t.same(rolesOf('desk', configured), ['operator'])
+  for (const odd of [undefined, null, {}, ['x'], [{}], 'privacy,desk'])
+    t.same(rolesOf(odd, configured), [])
+})
+
+t.test('a cell of an export is no formula and no second row', async (t) => {
+  const record = {
+    seq: 1,
+    time: '2026-03-01T00:00:00.000Z',
+    event: 'fhir.access',
+    outcome: 'success',
+    rule: '=HYPERLINK("x"),\r\nnext',
+    parameters: ['-1', 'code'],
+    instance: 'one',
+    prev: '',
+    hash: '',
+  } as const
+  const line = exportLine({ ...record, parameters: [...record.parameters] }, 'csv')
+  t.match(line, `"'=HYPERLINK(""x""),\r\nnext"`)
+  t.match(line, `'-1 code`)
+})
+
+t.test('charts: bars within the frame, the same numbers as a table', async (t) => {
+  const hour = 3_600_000
+  const chart = drawChart(
+    Array.from({ length: 40 }, (_, index) => ({
+      bucket: (index % 10) * hour,
+      group: `g${String(index % 8)}`,
+      count: index,
+      averageMs: null,
+      mostMs: null,
+    })),
+    { title: 'Test', from: 0, to: 24 * hour, bucketMs: hour, zone: 'UTC' },
+  )
+  t.equal(chart.groups.length, 6)
+  t.equal(chart.rows.length, 10)
+  for (const { x, y, width, height } of chart.bars) {
+    t.ok(x >= 0 && x + width <= 720 && y >= -0.1 && height > 0 && y + height <= 160.1)
+  }
+})

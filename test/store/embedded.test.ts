@@ -1,0 +1,27 @@
+import t from 'tap'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { storeContract } from '../contracts/store.ts'
+
+t.test('the embedded store keeps the contract', async (t) => {
+  await storeContract(t, async () => {
+    let time = Date.UTC(2026, 0, 1)
+    const store = createEmbeddedStore({ now: () => time })
+    const pass = async (ms: number): Promise<void> => {
+      time += ms
+    }
+    return { store, other: store, now: () => time, pass }
+  })
+})
+
+t.test('it is bounded: full of live records it refuses, and expired ones make room', async (t) => {
+  let time = 0
+  const store = createEmbeddedStore({ now: () => time, maxRecords: 3 })
+  for (const state of ['a', 'b', 'c']) await store.putPending(state, 'sealed', 100)
+  await t.rejects(store.putPending('d', 'sealed', 100), { code: 'STORE_UNAVAILABLE' })
+  await store.putPending('a', 'again', 100)
+  t.equal(await store.takePending('a'), 'again')
+  await store.putPending('d', 'sealed', 200)
+  time = 150
+  await store.putPending('e', 'sealed', 100)
+  t.equal(await store.takePending('d'), 'sealed')
+})

@@ -1,0 +1,87 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { parse } from 'yaml'
+
+/** What can be known of the images without building them. */
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const read = (name: string): string => readFileSync(join(root, name), 'utf8')
+
+const instructions = read('Dockerfile')
+  .replaceAll('\\\n', ' ')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+
+/** The lines of one stage. */
+function stage(name: string): string[] {
+  const start = instructions.findIndex((line) => line.endsWith(` AS ${name}`))
+  const next = instructions.findIndex((line, index) => index > start && line.startsWith('FROM '))
+  return instructions.slice(start, next === -1 ? undefined : next)
+}
+
+t.test('everything copied exists and is not kept out', (t) => {
+  const ignored = read('.dockerignore').split('\n').filter(Boolean)
+  const copies = instructions.filter((line) => /^COPY (?!--from)/.test(line))
+  t.ok(copies.length > 4)
+  for (const copy of copies) {
+    for (const source of copy.split(/\s+/).slice(1, -1)) {
+      t.ok(existsSync(join(root, source)), source)
+      t.notOk(ignored.includes(source), `${source} is not ignored`)
+    }
+  }
+  t.end()
+})
+
+t.test(
+  'the product image is the last stage, without root, sandbox and development packages',
+  (t) => {
+    const runtime = stage('runtime')
+    t.equal(runtime.at(-1), instructions.at(-1))
+    t.ok(runtime.includes('USER 1000:1000'))
+    t.ok(runtime.indexOf('USER 1000:1000') < runtime.findIndex((line) => line.startsWith('CMD')))
+    t.match(
+      runtime.find((line) => line.startsWith('HEALTHCHECK')),
+      /\["node", "-e"/,
+    )
+    t.notMatch(runtime.join('\n'), /sandbox|COPY src|COPY config|curl|wget/)
+    t.match(stage('packages').join('\n'), /npm ci --omit=dev --ignore-scripts/)
+    t.notMatch(instructions.join('\n'), /^ADD /m)
+    t.end()
+  },
+)
+
+interface Service {
+  readonly read_only?: boolean
+  readonly cap_drop?: string[]
+  readonly profiles?: string[]
+  readonly network_mode?: string
+  readonly build?: { target: string }
+  readonly volumes?: string[]
+  readonly command?: string[]
+}
+
+t.test('the services are hardened, and the demo lives in the network of the sandbox', (t) => {
+  const composed: unknown = parse(read('docker-compose.yml'), { merge: true })
+  const services: Record<string, Service> = Object(composed).services
+  t.same(Object.keys(services), ['redis', 'smart-bff', 'sandbox', 'demo'])
+  for (const [name, service] of Object.entries(services)) {
+    t.match(service, { read_only: true, cap_drop: ['ALL'] }, name)
+    const target = service.build?.target
+    if (target !== undefined) t.ok(stage(target).length > 0, `stage ${target}`)
+    for (const volume of service.volumes ?? []) {
+      const source = volume.split(':')[0] ?? ''
+      // ./app is the user's own.
+      if (source.startsWith('./') && source !== './app')
+        t.ok(existsSync(join(root, source)), source)
+    }
+  }
+  t.match(services['demo'], { profiles: ['demo'], network_mode: 'service:sandbox' })
+  t.match(services['sandbox'], { profiles: ['demo'], build: { target: 'sandbox' } })
+  const client: unknown = JSON.parse(
+    services['sandbox']?.command?.at(-1)?.replace('--client-config=', '') ?? '',
+  )
+  t.match(client, { clientId: 'smart-bff-demo', auth: 'private_key_jwt' })
+  t.end()
+})

@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { findChromium, findRedisServer } from './programs.ts'
+
+/** The programs beside Node that the tests need: installed where we may, otherwise named. */
+
+interface Need {
+  readonly find: () => string | undefined
+  readonly debianPackage: string
+}
+
+const needs: readonly Need[] = [
+  { find: findRedisServer, debianPackage: 'redis-server' },
+  { find: findChromium, debianPackage: 'chromium' },
+]
+
+const installLimitMs = 600_000
+
+/** The packages that are still missing after the attempt to install them; empty when all is well. */
+export function ensurePrograms(tell: (sentence: string) => void): string[] {
+  const missing = missingPackages()
+  if (missing.length === 0 || !mayInstall()) return missing
+  tell(`Installing ${missing.join(' and ')} with apt-get (once) ...`)
+  aptGet('update', '-qq')
+  aptGet('install', '-y', '-qq', '--no-install-recommends', ...missing)
+  return missingPackages()
+}
+
+const missingPackages = (): string[] =>
+  needs.filter(({ find }) => find() === undefined).map(({ debianPackage }) => debianPackage)
+
+const mayInstall = (): boolean => process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
+
+function aptGet(...args: string[]): void {
+  spawnSync('/usr/bin/apt-get', args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    timeout: installLimitMs,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+}
