@@ -27,33 +27,53 @@ function installPackages() {
   const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   process.stderr.write('Installing packages (once, about a minute) ...\n')
-  const result = spawnSync('npm', ['ci', '--loglevel=error'], {
+  const [command, ...args] = npmThatReadsTheLock()
+  const result = spawnSync(command, [...args, 'ci', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-  if (result.status !== 0)
-    fail('npm ci failed: see the lines above. The npm registry must be reachable.')
+  if (result.status !== 0) fail(`npm ci failed: see the lines above. ${whatCiNeeds()}`)
   writeFileSync(stamp, wanted)
 }
 
-const nodeRuns = () => spawnSync(projectNode, ['-v'], { encoding: 'utf8' })
+const whatCiNeeds = () =>
+  existsSync('/sbin/ldconfig') && !hasLibatomic()
+    ? 'Node 26 needs the package libatomic1: install it and run the command again.'
+    : 'The npm registry must be reachable.'
 
-/** npm's build of Node 26 needs libatomic.so.1, which a minimal Debian does not have. */
-function checkNode() {
-  if (nodeRuns().status === 0) return
+/** npm 9, which Debian 13 has, takes a lock file with an aliased override for one out of step with package.json. */
+function npmThatReadsTheLock() {
+  const { stdout } = spawnSync('npm', ['--version'], { encoding: 'utf8' })
+  if (!stdout) fail('npm is not installed: it comes with Node, on Debian as the package npm.')
+  return Number.parseInt(stdout, 10) >= 10 ? ['npm'] : ['npx', '--yes', 'npm@10.9.4']
+}
+
+/**
+ * npm's build of Node 26 needs libatomic.so.1, which a minimal Debian does not have. It must be there before the
+ * packages are: the first of their install scripts to run already runs on that Node.
+ */
+function installLibatomic() {
   const mayInstall = typeof process.getuid === 'function' && process.getuid() === 0
-  if (mayInstall && existsSync('/usr/bin/apt-get')) {
-    process.stderr.write('Installing libatomic1, which Node 26 needs ...\n')
-    spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore' })
-    spawnSync('apt-get', ['install', '-y', '-qq', 'libatomic1'], { stdio: 'ignore' })
-  }
-  const again = nodeRuns()
-  if (again.status === 0) return
-  const why = (again.stderr || String(again.error || '')).trim().split('\n')[0]
+  if (!mayInstall || !existsSync('/usr/bin/apt-get') || hasLibatomic()) return
+  process.stderr.write('Installing libatomic1, which Node 26 needs ...\n')
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore' })
+  spawnSync('apt-get', ['install', '-y', '-qq', 'libatomic1'], { stdio: 'ignore' })
+}
+
+function hasLibatomic() {
+  const { status, stdout } = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
+  return status === 0 && stdout.includes('libatomic.so.1')
+}
+
+function checkNode() {
+  const { status, stderr, error } = spawnSync(projectNode, ['-v'], { encoding: 'utf8' })
+  if (status === 0) return
+  const why = (stderr || String(error || '')).trim().split('\n')[0]
   fail(`Node 26 does not start (${why}). Install the package libatomic1 and run the command again.`)
 }
 
 if (existsSync(lock)) {
+  installLibatomic()
   installPackages()
   checkNode()
 }
