@@ -168,7 +168,8 @@ function judgeBatchEntry(item: unknown, bound: Bound, trip: Trip): JudgedEntry |
   const { base } = launch.view
   const { request } = bound
   const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
-  const { value } = rewriteValue(judged.value, rewriter)
+  const { value, links } = rewriteValue(judged.value, rewriter)
+  if (links.nextLost) return refuse('FHIR_ANSWER_UNREADABLE', 'link_outside')
   const { count, patients } = judged
   return { entry: { resource: value, response: { status: '200' } }, count, patients }
 }

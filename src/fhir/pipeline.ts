@@ -10,7 +10,9 @@ import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import type { FhirRequest } from './request.ts'
-import { createRewriter, readPage } from './rewriter.ts'
+import { readPage } from './handles.ts'
+import { createRewriter } from './rewriter.ts'
+import type { Rewritten } from './rewriter.ts'
 import { allow } from './steps/allow.ts'
 import { bind } from './steps/bind.ts'
 import type { Bound } from './steps/bind.ts'
@@ -19,7 +21,6 @@ import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
 import { record } from './steps/record.ts'
 import { respond } from './steps/respond.ts'
 import { rewrite } from './steps/rewrite.ts'
-import type { Rewritten } from './steps/rewrite.ts'
 import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
 import { fetchJudged } from './trip.ts'
@@ -111,7 +112,9 @@ async function answerRead(
   const { base, tenant } = launch.view
   const { urls } = deps.upstreams.of(tenant)
   const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
-  return replyOf(rewrite(fetched.judged, rewriter), passedHeaders(fetched.headers))
+  const rewritten = rewrite(fetched.judged, rewriter)
+  if (rewritten.nextLost) return refuse('FHIR_ANSWER_UNREADABLE', 'link_outside')
+  return replyOf(rewritten, passedHeaders(fetched.headers))
 }
 
 /** Creates, updates, patches and deletes: the same decisions, then the way of a write (write/answer-write.ts). */

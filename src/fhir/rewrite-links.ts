@@ -4,6 +4,8 @@ import type { Rewriter } from './rewriter.ts'
 /** Paging links that led outside the EHR's base, counted for the audit. */
 export interface LinkCount {
   dropped: number
+  /** The next page's link was one of them. */
+  nextLost: boolean
 }
 
 const pageRelations = new Set(['first', 'next', 'prev', 'previous', 'last'])
@@ -20,7 +22,10 @@ export function rewriteLinks(
     if (relation === 'self') return [{ relation, url: rewriter.self }]
     if (typeof relation !== 'string' || !pageRelations.has(relation)) return []
     const ours = typeof url === 'string' ? rewriter.page(url) : undefined
-    if (ours === undefined) links.dropped += 1
+    if (ours === undefined) {
+      links.dropped += 1
+      if (relation === 'next') links.nextLost = true
+    }
     return ours === undefined ? [] : [{ relation, url: ours }]
   })
 }

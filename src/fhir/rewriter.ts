@@ -2,9 +2,11 @@ import { isId } from '../smart/interactions.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 import { isIdAt, sameBytes } from './guard/members.ts'
 import type { Links } from './links.ts'
-import { emptyRequest, printPath, printQuery } from './request.ts'
+import { writeBinary, writePage, readBinary } from './handles.ts'
+import { printPath, printQuery } from './request.ts'
 import type { FhirRequest, Parameter } from './request.ts'
 import type { UpstreamUrls } from './upstream-url.ts'
+import type { Restorer } from './write/restore.ts'
 
 /** Turns the EHR's URLs into ours, one at a time; which URLs are asked about is the rewrite step's business. */
 export interface Rewriter {
@@ -24,10 +26,16 @@ export interface Rewriter {
   readonly self: string
 }
 
-/** What a page token holds: the search as it was asked, to be decided anew, and where the EHR says its next page is. */
-export interface PagePayload {
-  readonly request: FhirRequest
-  readonly target: string
+/** What the rewrite step makes of a judged answer. */
+export interface Rewritten {
+  readonly body: Buffer
+  readonly count: number
+  readonly dropped: number
+  readonly patients: readonly string[]
+  /** Paging links that led outside the EHR's base. */
+  readonly linksDropped: number
+  /** The next page's was one of them: what is here must not look like all there is. */
+  readonly nextLost: boolean
 }
 
 export interface RewriterOptions {
@@ -79,13 +87,30 @@ export function createRewriter(options: RewriterOptions): Rewriter {
       const target = urls.resolveLink(url)
       const id = target?.startsWith(binaryPath) === true ? target.slice(binaryPath.length) : ''
       if (!isId(id)) return undefined
-      const payload = writeBinary({
-        id,
-        contentType: typeof contentType === 'string' ? contentType : '',
-      })
+      const type = typeof contentType === 'string' ? contentType : ''
+      const payload = writeBinary({ id, contentType: type, url })
       return `${ours}/_binary/${links.seal('binary', launch, payload)}`
     },
     self: `${ours}/${printPath({ ...request, post: false })}${queryOf(request.parameters)}`,
+  }
+}
+
+/** The way back, for what an app writes (write/restore.ts). */
+export function createRestorer(
+  options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base' | 'links'>,
+): Restorer {
+  const { publicUrl, launch, base, links } = options
+  const ours = `${publicUrl}/fhir/${launch}/`
+  return {
+    ours: `${publicUrl}/fhir/`,
+    restore: (url) => {
+      if (!url.startsWith(ours)) return undefined
+      const rest = url.slice(ours.length)
+      if (isRecordPath(`/${rest}`)) return `${base}/${rest}`
+      if (!rest.startsWith('_binary/')) return undefined
+      const payload = links.open('binary', launch, rest.slice('_binary/'.length))
+      return payload === undefined ? undefined : readBinary(payload)?.url
+    },
   }
 }
 
@@ -111,66 +136,4 @@ function isRecordPath(path: string): boolean {
   if (!resourceTypes.has(type) || !isId(id) || rest.length > 0) return false
   if (history === undefined) return true
   return history === '_history' && version !== undefined && isId(version)
-}
-
-/** Short, because it travels in a URL: undefined members are left out. */
-function writePage({ request, target }: PagePayload): string {
-  const { interaction, resource, id, operation, compartment, parameters } = request
-  const asked = parameters.map(({ name, modifier, value }) => [name, modifier, value])
-  return JSON.stringify([target, interaction, resource, id, operation, compartment, asked])
-}
-
-/** Only what was sealed by us comes here; it may still be of an older release. */
-export function readPage(text: string): PagePayload | undefined {
-  const value: unknown = JSON.parse(text)
-  if (!Array.isArray(value)) return undefined
-  const [target, interaction, resource, id, operation, compartment, asked] = value as unknown[]
-  if (typeof target !== 'string' || !isPaged(interaction) || !Array.isArray(asked)) return undefined
-  const parameters: Parameter[] = []
-  for (const row of asked as unknown[]) {
-    const [name, modifier, text_] = Array.isArray(row) ? (row as unknown[]) : []
-    if (typeof name !== 'string' || typeof modifier !== 'string' || typeof text_ !== 'string') {
-      return undefined
-    }
-    parameters.push({ name, modifier, value: text_ })
-  }
-  const request: FhirRequest = {
-    ...emptyRequest,
-    interaction,
-    resource: optional(resource),
-    id: optional(id),
-    operation: optional(operation),
-    compartment: optional(compartment),
-    parameters,
-  }
-  return { request, target }
-}
-
-const pagedInteractions = ['search-type', 'history-instance', 'history-type', 'operation'] as const
-
-function isPaged(value: unknown): value is (typeof pagedInteractions)[number] {
-  return pagedInteractions.some((one) => one === value)
-}
-
-function optional(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-/** What a binary handle holds: the id, and the type that the judged resource gave it. */
-export interface BinaryPayload {
-  readonly id: string
-  readonly contentType: string
-}
-
-const maxTypeLength = 100
-
-function writeBinary({ id, contentType }: BinaryPayload): string {
-  return JSON.stringify([id, contentType.slice(0, maxTypeLength)])
-}
-
-export function readBinary(text: string): BinaryPayload | undefined {
-  const value: unknown = JSON.parse(text)
-  const [id, contentType] = Array.isArray(value) ? (value as unknown[]) : []
-  if (typeof id !== 'string' || !isId(id) || typeof contentType !== 'string') return undefined
-  return { id, contentType }
 }

@@ -1,36 +1,8 @@
 import t from 'tap'
-import { isRefusal } from '../../src/fhir/decision.ts'
-import { createUpstreamUrls } from '../../src/fhir/upstream-url.ts'
-import { allow } from '../../src/fhir/steps/allow.ts'
-import { bind } from '../../src/fhir/steps/bind.ts'
-import { outboundOf } from '../../src/fhir/steps/forward.ts'
-import { parseRequest, splitTarget } from '../../src/fhir/steps/parse.ts'
-import { scope } from '../../src/fhir/steps/scope.ts'
-import { makeView } from './helper.ts'
+import { decideLine as decide } from './decide-line.ts'
 import type { WorldOptions } from './helper.ts'
 
 /** parse → allow → scope → bind as one table: what goes to the EHR, or which code refuses. */
-
-const urls = createUpstreamUrls('https://ehr.example/fhir/r4')
-
-function decide(line: string, options: WorldOptions = {}): string {
-  const [method = '', path = ''] = line.split(' ')
-  const target = splitTarget(`/fhir/launch/${path}`)
-  if (isRefusal(target)) return target.code
-  const parsed = parseRequest(method, target)
-  if (isRefusal(parsed)) return parsed.code
-  if (parsed.kind !== 'request') return parsed.kind
-  const view = makeView(options)
-  const permit = allow(parsed.request, view)
-  if (isRefusal(permit)) return permit.code
-  const covered = scope(permit, view)
-  if (isRefusal(covered)) return covered.code
-  const bound = bind(covered, view)
-  if (isRefusal(bound)) return bound.code
-  if (parsed.request.interaction === 'capabilities') return 'own'
-  const { method: verb, target: sent, body } = outboundOf(bound.sent, urls)
-  return `${verb} ${sent.replace('/fhir/r4/', '')}${body === undefined ? '' : ` ${body.toString()}`}`
-}
 
 function table(
   t: { equal(a: unknown, b: unknown, m: string): void },

@@ -86,6 +86,27 @@ t.test('instance history: every version is judged, deletions carry no proof', as
   const answer = await world.fetch(at('Observation/o1/_history?_count=5'))
   t.equal(answer.status, 200)
   t.equal(answer.json().entry.length, 1)
+  const located = (location: string): object => ({
+    resource: observation('o1'),
+    response: { status: '201', location },
+  })
+  world.ehr.answer = respondWith(
+    bundle(
+      'history',
+      located(`${world.ehr.base}/Observation/o1/_history/1`),
+      located('Observation/o1/_history/2'),
+      located('https://evil.example/Observation/o1'),
+    ),
+  )
+  const ours = `http://localhost:3000/fhir/${launchId}/Observation/o1/_history`
+  const entries: { response: { location?: string } }[] = (
+    await world.fetch(at('Observation/o1/_history'))
+  ).json().entry
+  t.strictSame(
+    entries.map(({ response }) => response.location),
+    [`${ours}/1`, `${ours}/2`, undefined],
+    'entry.response.location is ours, or left out',
+  )
   world.ehr.answer = respondWith(
     bundle('history', { resource: observation('o1') }, { resource: observation('o1', 'p2') }),
   )
@@ -141,6 +162,7 @@ t.test(
       ['Patient/p2/$everything', 404],
       ['Patient/$everything', 403],
       ['Patient/p1/$everything?_type=Condition', 403],
+      ['Observation/o1/$lastn?max=1&performer=Patient/p2', 403],
       ['Observation/$lastn?patient=p2', 403],
       ['Observation/$stats', 403],
       ['Observation/o1/$lastn', 200],

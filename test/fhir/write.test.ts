@@ -133,6 +133,12 @@ t.test('without a version, with another, or about somebody else, nothing is sent
       { ...stored, subject: { reference: 'Patient?identifier=x' } },
     ],
     ['another performer', 403, version, { ...stored, performer: [{ reference: 'Patient/p2' }] }],
+    [
+      'a patient by identifier alone',
+      403,
+      version,
+      { ...stored, performer: [{ type: 'Patient', identifier: { value: 'p2' } }] },
+    ],
     ['an urn', 403, version, { ...stored, performer: [{ reference: 'urn:uuid:1' }] }],
     [
       'another patient in an extension',
@@ -418,4 +424,44 @@ t.test('a delete is of the version that was seen', async (t) => {
     ).headers['smart-bff-state'],
     'scope_insufficient',
   )
+})
+
+t.test('what was read through us goes back as the EHR knows it', async (t) => {
+  const allow = [
+    {
+      feature: 'Documents',
+      resource: 'DocumentReference',
+      interactions: ['read', 'update', 'patch'],
+    },
+  ]
+  const world = await open(t, { mode: { allow } })
+  const document = (url: string): object => ({
+    resourceType: 'DocumentReference',
+    id: 'd1',
+    meta: { versionId: '3' },
+    subject: { reference: `${world.ehr.base}/Patient/p1` },
+    content: [{ attachment: { contentType: 'application/pdf', url } }],
+  })
+  const url = { relative: 'Binary/b1', absolute: `${world.ehr.base}/Binary/b1` }
+  for (const [name, original] of Object.entries(url)) {
+    ehrWith(world, document(original), document(original))
+    const shown = (await world.fetch(at('DocumentReference/d1'))).json()
+    const handle = shown.content[0].attachment.url
+    t.match(handle, '/_binary/', name)
+    t.equal((await ask(world, 'PUT', 'DocumentReference/d1', shown, version)).status, 200, name)
+    t.strictSame(JSON.parse(world.ehr.seen.at(-1)?.body ?? ''), document(original), name)
+    const patch = [{ op: 'replace', path: '/content/0/attachment/url', value: handle }]
+    t.equal((await ask(world, 'PATCH', 'DocumentReference/d1', patch, version)).status, 200, name)
+    t.equal(JSON.parse(world.ehr.seen.at(-1)?.body ?? '')[0].value, original, name)
+  }
+  const sent = writes(world).length
+  for (const foreign of [
+    `http://localhost:3000/fhir/${launchId}/_binary/${'x'.repeat(60)}`,
+    `http://localhost:3000/fhir/${launchId}/_page/${'x'.repeat(60)}`,
+    'http://localhost:3000/fhir/another-launch/Binary/b1',
+  ]) {
+    const answer = await ask(world, 'PUT', 'DocumentReference/d1', document(foreign), version)
+    t.equal(answer.status, 400, 'a URL of ours that the EHR could never follow')
+  }
+  t.equal(writes(world).length, sent)
 })

@@ -11,14 +11,15 @@ export const members = {
   fullUrl: 8,
   type: 9,
   url: 10,
+  location: 11,
   // From here on: elements that say whom a resource is about (src/smart/tables/subjects.ts).
-  subject: 11,
-  patient: 12,
-  beneficiary: 13,
-  candidate: 14,
-  individual: 15,
-  for: 16,
-  deliverTo: 17,
+  subject: 12,
+  patient: 13,
+  beneficiary: 14,
+  candidate: 15,
+  individual: 16,
+  for: 17,
+  deliverTo: 18,
 } as const
 
 export const firstSubject = members.subject

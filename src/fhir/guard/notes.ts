@@ -156,6 +156,9 @@ class ScanNotes implements Notes {
       case members.url:
         // An attachment gets a sealed handle, for which its content type is needed too.
         return !escaped && !hasBinary(bytes, start, end)
+      case members.location:
+        // Bundle.entry.response.location becomes ours, which the rewriting of bytes does not do.
+        return false
       case members.type:
         return depth > 1 || (!escaped && this.#emit(events.rootType, start, end))
       default:

@@ -1,21 +1,12 @@
 import { rewriteLinks } from '../rewrite-links.ts'
 import type { LinkCount } from '../rewrite-links.ts'
-import type { Rewriter } from '../rewriter.ts'
+import type { Rewriter, Rewritten } from '../rewriter.ts'
 import { events } from './notes.ts'
 import type { Proved } from './prove.ts'
 
 /** The rewrite step on bytes: the places that the scan noted are replaced, everything else is copied as it came. */
-export function rewriteBytes(
-  { bytes, spots, count }: Proved,
-  rewriter: Rewriter,
-): {
-  body: Buffer
-  count: number
-  dropped: number
-  patients: readonly string[]
-  linksDropped: number
-} {
-  const links: LinkCount = { dropped: 0 }
+export function rewriteBytes({ bytes, spots, count }: Proved, rewriter: Rewriter): Rewritten {
+  const links: LinkCount = { dropped: 0, nextLost: false }
   const base = Buffer.from(rewriter.base)
   const edits: Edit[] = []
   for (let at = 0; at < spots.length; at += 3) {
@@ -31,7 +22,8 @@ export function rewriteBytes(
     }
   }
   const body = edits.length === 0 ? bytes : applyEdits(bytes, edits)
-  return { body, count, dropped: 0, patients: [], linksDropped: links.dropped }
+  const { dropped: linksDropped, nextLost } = links
+  return { body, count, dropped: 0, patients: [], linksDropped, nextLost }
 }
 
 interface Edit {

@@ -1,4 +1,5 @@
 import type { ResourceRule } from '../../config/schema/rule.ts'
+import type { Interaction } from '../../smart/interactions.ts'
 import { referenceTargets } from '../../smart/references.ts'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
@@ -34,6 +35,13 @@ const neverAllowed = new Set([
   '_containedType',
   '_type',
 ])
+/** What is not a search takes only what shapes its answer (FHIR R4 http.html, read and history). */
+const shapingParameters: Readonly<Partial<Record<Interaction, readonly string[]>>> = {
+  read: ['_elements', '_summary'],
+  vread: ['_elements', '_summary'],
+  'history-instance': ['_count', '_since', '_at', '_sort', '_elements', '_summary'],
+  'history-type': ['_count', '_since', '_at', '_sort', '_elements', '_summary'],
+}
 const noTypes: ReadonlySet<string> = new Set()
 const sortPattern = /^-?_?[A-Za-z][A-Za-z0-9_-]*(,-?_?[A-Za-z][A-Za-z0-9_-]*)*$/
 const elementsPattern = /^[A-Za-z][A-Za-z]*(,[A-Za-z][A-Za-z]*)*$/
@@ -61,8 +69,10 @@ function allowOperation(request: FhirRequest, view: LaunchView): Permit | Refusa
   if (rule === undefined) return refuse('FHIR_NOT_ALLOWED')
   const listed = parameters.every(
     (parameter) =>
-      rule.parameters.includes(parameterName(parameter)) ||
-      namesPatientInContext(request, parameter, view),
+      namesPatientInContext(request, parameter, view) ||
+      // $everything has a `_type` of its own, which narrows what is asked for (1.12, row 23).
+      ((parameter.name === '_type' || !neverAllowed.has(parameter.name)) &&
+        rule.parameters.includes(parameterName(parameter))),
   )
   if (listed) return permit(request, rule.feature, noTypes)
   return namesAnotherPatient(request, view)
@@ -104,6 +114,7 @@ function judgeParameters(
   for (const parameter of request.parameters) {
     if (neverAllowed.has(parameter.name)) return undefined
     if (parameter.name === '_include' || parameter.name === '_revinclude') {
+      if (request.interaction !== 'search-type') return undefined
       const types = includedTypes(rule, parameter)
       if (types === undefined) return undefined
       for (const type of types) included.add(type)
@@ -122,6 +133,8 @@ function allowsParameter(
   if (namesPatientInContext(request, parameter, view)) return true
   const name = parameterName(parameter)
   if (!rule.search.includes(name)) return false
+  const shaping = shapingParameters[request.interaction]
+  if (shaping !== undefined && !shaping.includes(name)) return false
   if (name === '_sort') return sortPattern.test(parameter.value)
   if (name === '_elements') return elementsPattern.test(parameter.value)
   if (name === '_count') return /^\d{1,5}$/.test(parameter.value)

@@ -4,7 +4,7 @@ import { patientCompartment } from '../../smart/tables/patient-compartment.ts'
 import { subjects } from '../../smart/tables/subjects.ts'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import { patientMention } from '../patient-parameter.ts'
+import { namesAnotherPatient, patientMention } from '../patient-parameter.ts'
 import type { FhirRequest, Parameter } from '../request.ts'
 import type { LaunchView } from '../view.ts'
 import type { Covered } from './scope.ts'
@@ -40,7 +40,9 @@ export function bind(covered: Covered, view: LaunchView): Bound | Refusal {
   if (resource === 'Patient' && id !== undefined && id !== view.patient) {
     return refuse('FHIR_RESOURCE_UNKNOWN', 'wrong_patient')
   }
-  return { ...covered, sent: request }
+  if (namesAnotherPatient(request, view)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+  const parameters = request.parameters.map((parameter) => withSubject(parameter, covered))
+  return { ...covered, sent: { ...request, parameters } }
 }
 
 /** A compartment names a patient: without one in context nothing could have granted it. */

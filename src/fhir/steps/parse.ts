@@ -146,7 +146,8 @@ function instanceShape(
   }
   if (extra === '_history' && isGet(method)) {
     if (rest.length === 1) return shape('history-instance', { resource, id })
-    return isId(last) ? shape('vread', { resource, id, version: last }) : undefined
+    const version = rest.length === 2 && isId(last)
+    return version ? shape('vread', { resource, id, version: last }) : undefined
   }
   if (isOperation(extra) && rest.length === 1) {
     return operationShape(method, { resource, id, operation: extra })

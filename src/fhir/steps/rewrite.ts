@@ -6,34 +6,27 @@ import type { LinkCount } from '../rewrite-links.ts'
 import { rewriteBytes } from '../guard/rewrite-bytes.ts'
 import type { Proved } from '../guard/prove.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
-import type { Rewriter } from '../rewriter.ts'
+import type { Rewriter, Rewritten } from '../rewriter.ts'
 
 /**
  * rewrite: the EHR's URLs become ours where a client follows them, and nothing else is touched: identifier systems,
  * canonical URLs and narrative stay as they are (DESIGN, rewrite; fhir-access-and-audit.md 2.1).
  */
-export interface Rewritten {
-  readonly body: Buffer
-  readonly count: number
-  readonly dropped: number
-  readonly patients: readonly string[]
-  /** Paging links that led outside the EHR's base. */
-  readonly linksDropped: number
-}
-
 export function rewrite(judged: JudgedValue | Proved, rewriter: Rewriter): Rewritten {
   if (judged.kind === 'proved') return rewriteBytes(judged, rewriter)
   const { count, dropped, patients } = judged
-  const { value, linksDropped } = rewriteValue(judged.value, rewriter)
-  return { body: Buffer.from(JSON.stringify(value)), count, dropped, patients, linksDropped }
+  const { value, links } = rewriteValue(judged.value, rewriter)
+  const body = Buffer.from(JSON.stringify(value))
+  const { dropped: linksDropped, nextLost } = links
+  return { body, count, dropped, patients, linksDropped, nextLost }
 }
 
 export function rewriteValue(
   value: JsonObject,
   rewriter: Rewriter,
-): { value: JsonObject; linksDropped: number } {
-  const links = { dropped: 0 }
-  return { value: rewriteResource(value, rewriter, links), linksDropped: links.dropped }
+): { value: JsonObject; links: LinkCount } {
+  const links: LinkCount = { dropped: 0, nextLost: false }
+  return { value: rewriteResource(value, rewriter, links), links }
 }
 
 function rewriteResource(resource: JsonObject, rewriter: Rewriter, links: LinkCount): JsonObject {
@@ -47,11 +40,23 @@ function rewriteResource(resource: JsonObject, rewriter: Rewriter, links: LinkCo
 
 function rewriteEntry(entry: unknown, rewriter: Rewriter, links: LinkCount): unknown {
   if (!isJsonObject(entry)) return entry
-  const { fullUrl, resource, ...rest } = entry
+  const { fullUrl, resource, response, ...rest } = entry
   return {
     ...(typeof fullUrl === 'string' ? { fullUrl: rewriter.record(fullUrl) ?? fullUrl } : {}),
     ...(isJsonObject(resource) ? { resource: rewriteResource(resource, rewriter, links) } : {}),
     ...rewriteObject(rest, rewriter, links),
+    ...(response === undefined ? {} : { response: rewriteResponse(response, rewriter, links) }),
+  }
+}
+
+/** `entry.response.location` is treated as the header of that name: ours, or left out. */
+function rewriteResponse(response: unknown, rewriter: Rewriter, links: LinkCount): unknown {
+  if (!isJsonObject(response)) return response
+  const { location, ...rest } = response
+  const ours = typeof location === 'string' ? rewriter.location(location) : undefined
+  return {
+    ...rewriteObject(rest, rewriter, links),
+    ...(ours === undefined ? {} : { location: ours }),
   }
 }
 

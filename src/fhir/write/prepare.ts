@@ -8,11 +8,13 @@ import { isJsonObject } from '../../smart/json.ts'
 import type { JsonObject } from '../../smart/json.ts'
 import { parseQuery } from '../query.ts'
 import { emptyRequest, printQuery } from '../request.ts'
+import { createRestorer } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
 import type { Outbound } from '../steps/forward.ts'
 import type { Trip } from '../trip.ts'
-import { judgeBody, keepsIdentity, restoreReferences } from './judge-body.ts'
+import { judgeBody, keepsIdentity } from './judge-body.ts'
 import { applyPatch, parsePatch } from './json-patch.ts'
+import { restoreUrls } from './restore.ts'
 import type { Stored } from './stored.ts'
 
 /** Makes of a judged write what goes to the EHR: rebuilt from the judged value, never the bytes that came in. */
@@ -107,9 +109,11 @@ function versionHeaders(stored: Stored | undefined): readonly string[] {
   return stored?.etag === undefined ? [] : ['if-match', stored.etag]
 }
 
+/** Undefined, which no judge passes, for what is not JSON or holds a URL of ours that means nothing. */
 function readBody(body: Buffer, { launch, deps }: Trip): unknown {
-  const ours = `${deps.publicUrl}/fhir/${launch.key.launch}`
-  return restoreReferences(parseExact(body), ours, launch.view.base)
+  const { base } = launch.view
+  const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
+  return restoreUrls(parseExact(body), restorer)
 }
 
 function outbound(
