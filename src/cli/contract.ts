@@ -3,6 +3,7 @@ import type { Rule } from '../config/schema/rule.ts'
 import type { Client, Mode, Tenant } from '../config/schema/tenant.ts'
 import { quirksOf, redirectPathOf } from '../ehr/quirks.ts'
 import { scopeAction } from '../smart/interactions.ts'
+import { requestedScopes } from '../smart/requested-scopes.ts'
 import { covers, parseScope, type ResourceScope } from '../smart/scopes.ts'
 import { fallbackTable } from './contract/fallback.ts'
 import { code, table, text } from './contract/markdown.ts'
@@ -16,6 +17,7 @@ export function launchContract(config: Config, tenant: Tenant): string {
     `# Launch contract: ${text(tenant.name)}`,
     'Made from the configuration by `smart-bff contract`. It holds no secret.',
     registration(config, tenant),
+    connectionsPart(config, tenant),
     ...tenant.modes.map((mode) => modePart(config, tenant, mode)),
     tokensPart(config, tenant),
     '## When something is wrong',
@@ -38,9 +40,11 @@ function registration({ publicUrl }: Config, tenant: Tenant): string {
         ['client id', code(client.id)],
         ['client type', client.auth === 'none' ? 'public' : 'confidential'],
         ['client authentication', authOf(client)],
-        ...(keys ? [['JWKS URL', code(`${publicUrl}/.well-known/jwks.json`)]] : []),
+        ...(keys ? [['JWKS URL', code(`${publicUrl}${jwksPath}`)]] : []),
         ['redirect URI, exactly', code(publicUrl + redirectPathOf(tenant))],
-        ...launchUrls(publicUrl, tenant).map((url) => ['launch URL', code(url)]),
+        ...launchUrls(publicUrl, tenant),
+        ['grant types', grantsOf(tenant)],
+        ['authorization request', methods[quirksOf(tenant).authorizeMethod]],
         ['PKCE', '`S256`, always'],
         ['FHIR version', tenant.fhirVersion],
         ['framed by', tenant.frameAncestors.map(code).join(', ') || 'nobody'],
@@ -56,10 +60,54 @@ function authOf(client: Client): string {
 }
 
 /** The plain /launch serves the first mode with `launch: ehr`; every mode has its own besides. */
-function launchUrls(publicUrl: string, { id, modes }: Tenant): readonly string[] {
-  const plain = modes.some(({ launch }) => launch === 'ehr') ? [`${publicUrl}/launch`] : []
-  return [...plain, ...modes.map((mode) => `${publicUrl}/launch/${id}/${mode.id}`)]
+function launchUrls(publicUrl: string, { id, modes }: Tenant): readonly (readonly string[])[] {
+  const first = modes.find(({ launch }) => launch === 'ehr')
+  return [
+    ...modes.map((mode) => [`launch URL of ${code(mode.id)}`, code(urlOf(publicUrl, id, mode))]),
+    ...(first === undefined
+      ? []
+      : [
+          ['or, the same for every EHR', `${code(`${publicUrl}/launch`)} (${code(first.id)} here)`],
+        ]),
+  ]
 }
+
+const urlOf = (publicUrl: string, tenant: string, mode: Mode): string =>
+  `${publicUrl}/launch/${tenant}/${mode.id}`
+
+const methods = {
+  get: 'by GET',
+  post: 'by POST, as a form',
+  'post-ehr-launch': 'by POST as a form for an EHR launch, by GET for a standalone one',
+} as const
+
+const asksToStay = (scope: string): boolean =>
+  scope === 'online_access' || scope === 'offline_access'
+
+const grantsOf = ({ modes }: Tenant): string =>
+  modes.some(({ scopes }) => scopes.some(asksToStay))
+    ? '`authorization_code`, `refresh_token`'
+    : '`authorization_code`'
+
+/** For the firewall, and for whoever runs the EHR's side. */
+function connectionsPart({ publicUrl }: Config, { client, iss }: Tenant): string {
+  return [
+    '## Connections',
+    table(
+      ['from', 'to', 'for'],
+      [
+        ['smart-bff', code(new URL(iss).origin), 'discovery and FHIR'],
+        ['smart-bff', 'the hosts that discovery names', 'tokens and the EHR’s keys'],
+        ...(client.auth === 'private_key_jwt'
+          ? [['the EHR', code(`${publicUrl}${jwksPath}`), 'our public keys']]
+          : []),
+        ['the user’s browser', code(publicUrl), 'the app, in the EHR’s frame'],
+      ],
+    ),
+  ].join('\n\n')
+}
+
+const jwksPath = '/.well-known/jwks.json'
 
 const patientText = {
   required: 'a patient; without one the app does not open',
@@ -73,17 +121,26 @@ const userText = {
   any: 'any user, named or not',
 } as const
 
+/** What `launch/…` scopes ask for besides the patient; the app opens without it. */
+const otherContext = ({ scopes }: Mode): readonly string[] =>
+  scopes
+    .filter((scope) => scope.startsWith('launch/') && scope !== 'launch/patient')
+    .map((scope) => `${code(scope.slice('launch/'.length))} where there is one`)
+
 function modePart({ publicUrl }: Config, tenant: Tenant, mode: Mode): string {
   const where =
     mode.launch === 'ehr' ? 'the EHR opens the app' : 'the app is opened by its own address'
   return [
     `## Mode ${code(mode.id)}: ${where}`,
-    `Launch URL: ${code(`${publicUrl}/launch/${tenant.id}/${mode.id}`)}`,
-    `Expected context: ${patientText[mode.patient]}; ${userText[mode.user]}.`,
+    `Launch URL: ${code(urlOf(publicUrl, tenant.id, mode))}`,
+    `Expected context: ${[patientText[mode.patient], userText[mode.user], ...otherContext(mode)].join('; ')}.`,
     '### Scopes, and the features that need them',
     table(
       ['scope', 'needed for'],
-      mode.scopes.map((scope) => [code(scope), reasonOf(scope, mode)]),
+      requestedScopes(mode.scopes, quirksOf(tenant).scopeVersion).map((scope) => [
+        code(scope),
+        reasonOf(scope, mode),
+      ]),
     ),
     '### What the app may do',
     mode.allow.length === 0
@@ -137,9 +194,7 @@ function parametersOf(rule: Rule): string {
 
 function tokensPart({ session }: Config, tenant: Tenant): string {
   const { minRefreshSeconds } = quirksOf(tenant)
-  const refreshes = tenant.modes.some(({ scopes }) =>
-    scopes.some((scope) => scope === 'online_access' || scope === 'offline_access'),
-  )
+  const refreshes = tenant.modes.some(({ scopes }) => scopes.some(asksToStay))
   const lines = [
     'Tokens stay on the server; the browser holds a session cookie and nothing else.',
     refreshes

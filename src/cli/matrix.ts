@@ -25,7 +25,7 @@ export async function runMatrix(
   try {
     const views = await readMatrix(store, config, tenant)
     output.write(json ? `${JSON.stringify(views, null, 2)}\n` : matrixText(views))
-    return 0
+    return views.length === 0 ? 1 : 0
   } finally {
     await store.close()
   }
@@ -38,7 +38,7 @@ export function matrixText(views: readonly MatrixView[]): string {
 
 function viewText(view: MatrixView): string {
   const { tenant, mode, launches, exchanges, failures } = view
-  const head = `${tenant}, ${mode}: ${launches} launches, ${failures} that failed`
+  const head = `${tenant}, ${mode}: ${launches} ${launches === 1 ? 'launch' : 'launches'}, ${failures} that failed`
   if (exchanges === 0) return `${head}\n  no launch has come so far as a token\n`
   const types = Object.entries(view.types).map(
     ([type, { answered, refused, failed }]) =>
@@ -47,7 +47,7 @@ function viewText(view: MatrixView): string {
   return [
     `${head}\n`,
     line('context', shares(view.context, exchanges)),
-    line('scopes granted', shares(view.granted, exchanges)),
+    line('scopes granted', scopeShares(view.granted, exchanges)),
     line('scopes withheld', shares(view.withheld, exchanges)),
     ...(view.added > 0 ? [line('more granted', `in ${view.added} of ${exchanges}`)] : []),
     line('users', shares(view.user, launches)),
@@ -58,6 +58,14 @@ function viewText(view: MatrixView): string {
 }
 
 const line = (name: string, text: string): string => `  ${name.padEnd(17)}${text}\n`
+
+/** A long list in which nothing stands out is said in one word. */
+function scopeShares(granted: Counts, of: number): string {
+  const counts = Object.values(granted)
+  return counts.length > 1 && counts.every((count) => count >= of)
+    ? `all ${counts.length} always`
+    : shares(granted, of)
+}
 
 /** `patient always`, `encounter 3 of 8`. */
 function shares(counts: Counts, of: number): string {

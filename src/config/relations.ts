@@ -23,7 +23,7 @@ import {
   modeUserFits,
   scopesFitTheLaunch,
 } from './relations/modes.ts'
-import { scopesAreWellFormed } from './relations/scopes.ts'
+import { scopesAreWellFormed, scopesFitTheirVersion } from './relations/scopes.ts'
 import { issUnique, redirectPathsApart, tenantIdsUnique } from './relations/tenants.ts'
 
 /** What must hold between several settings. One function a relation; each sees the sound parts of the whole. */
@@ -59,6 +59,7 @@ const relations: readonly Relation[] = [
   modePatientFits,
   scopesFitTheLaunch,
   scopesAreWellFormed,
+  scopesFitTheirVersion,
   ruleKeysFit,
 ]
 

@@ -4,6 +4,7 @@ import type { Ehrs } from '../ehr/connection.ts'
 import type { FormField } from '../ehr/oauth-client.ts'
 import { SmartBffError } from '../errors.ts'
 import type { SessionCookies } from '../session/cookies.ts'
+import { requestedScopes } from '../smart/requested-scopes.ts'
 import {
   clearStalePendingCookies,
   newPendingCookie,
@@ -114,7 +115,7 @@ export async function authorize(
   const state = randomState()
   const verifier = randomPKCECodeVerifier()
   const nonce = ehr.quirks.nonce && mode.scopes.includes('openid') ? randomNonce() : undefined
-  const requested = mode.scopes.join(' ')
+  const requested = requestedScopes(mode.scopes, ehr.quirks.scopeVersion).join(' ')
 
   const authorization = await ehr.oauth.authorization({
     redirectUri: ehr.redirectUri,

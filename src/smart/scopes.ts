@@ -67,9 +67,12 @@ export function parseScopes(granted: string): readonly ResourceScope[] {
 
 export function parseScope(text: string): ResourceScope | undefined {
   if (text.length > maxScopeLength) return undefined
-  const bare = text.replace(prefix, '').replace(dotted, '$1/')
+  const bare = bareScope(text).replace(dotted, '$1/')
   return parseV2(bare) ?? parseV1(bare)
 }
+
+/** Without the prefix of its URI form: `openid` for `http://openid.net/specs/openid-connect-core-1_0#openid`. */
+export const bareScope = (text: string): string => text.replace(prefix, '')
 
 export function covers(scopes: readonly ResourceScope[], need: Need): Coverage {
   const alternatives: (readonly ScopeParameter[])[] = []
@@ -86,11 +89,11 @@ export function covers(scopes: readonly ResourceScope[], need: Need): Coverage {
  * spelling is not lost; a record filter is held to be kept only where it stands there again.
  */
 export function lostScopes(before: string, after: string): readonly string[] {
-  const words = wordsOf(after).map((word) => word.replace(prefix, ''))
+  const words = wordsOf(after).map(bareScope)
   const scopes = parseScopes(after)
   return wordsOf(before).filter((word) => {
     const scope = parseScope(word)
-    if (scope === undefined) return !words.includes(word.replace(prefix, ''))
+    if (scope === undefined) return !words.includes(bareScope(word))
     return scope.actions
       .split('')
       .some((action) => !scopes.some((one) => contains(one, scope, action)))

@@ -14,7 +14,13 @@ t.test('holds what a registration form asks for, and no secret', (t) => {
   const markdown = contractOf()
   t.match(markdown, '# Launch contract: North Hospital')
   t.match(markdown, '| redirect URI, exactly | `http://localhost:3000/callback/north` |')
-  t.match(markdown, '| launch URL | `http://localhost:3000/launch/north/chart` |')
+  t.match(markdown, '| launch URL of `chart` | `http://localhost:3000/launch/north/chart` |')
+  t.match(
+    markdown,
+    '| or, the same for every EHR | `http://localhost:3000/launch` (`chart` here) |',
+  )
+  t.match(markdown, '| grant types | `authorization_code` |')
+  t.match(markdown, '| the EHR | `http://localhost:3000/.well-known/jwks.json` | our public keys |')
   t.match(markdown, '| JWKS URL | `http://localhost:3000/.well-known/jwks.json` |')
   t.match(
     markdown,
@@ -63,9 +69,24 @@ t.test('tells every state a user can be told', (t) => {
   })
   for (const { state } of Object.values(errorTable)) t.match(markdown, `| \`${state}\` |`)
   t.match(markdown, 'at most every 60 seconds')
+  t.match(markdown, '| grant types | `authorization_code`, `refresh_token` |')
   t.match(markdown, '“Call the service desk, 4400.”')
   t.end()
 })
+
+t.test(
+  'shows what this EHR is sent: by form, in version 1, with the context that is asked for',
+  (t) => {
+    const markdown = contractOf({
+      tenant: { quirks: { authorizeMethod: 'post', scopeVersion: 'v1' } },
+      mode: { scopes: ['launch', 'launch/encounter', 'openid', 'fhirUser', 'patient/Patient.r'] },
+    })
+    t.match(markdown, '| authorization request | by POST, as a form |')
+    t.match(markdown, '| `patient/Patient.read` | Patient banner |')
+    t.match(markdown, '; `encounter` where there is one.')
+    t.end()
+  },
+)
 
 t.test('an empty allowlist is said', (t) => {
   t.match(contractOf({ mode: { allow: [] } }), 'Nothing: the allowlist is empty.')

@@ -302,6 +302,14 @@ const table: [name: string, raw: Raw, faults: string[]][] = [
     mode({ patient: 'none', scopes: ['launch', 'openid', 'fhirUser', 'patient/*.rs'] }),
     [`${inMode}.scopes[3]`],
   ],
+  [
+    'a record filter where scopes are of version 1',
+    rawConfig({
+      tenant: { quirks: { scopeVersion: 'v1' } },
+      mode: { scopes: ['launch', 'openid', 'fhirUser', 'patient/Observation.rs?category=x'] },
+    }),
+    [`${inMode}.scopes[3]`],
+  ],
   ['an EHR launch without launch', mode({ scopes: ['openid', 'fhirUser'] }), [`${inMode}.scopes`]],
   [
     'a standalone launch with launch',

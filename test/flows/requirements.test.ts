@@ -3,6 +3,7 @@ import { quirksOf } from '../../src/ehr/quirks.ts'
 import { readSmartConfiguration } from '../../src/ehr/smart-configuration.ts'
 import type { LoggedRequest } from '../../src/sandbox/control/log.ts'
 import { scopeAction } from '../../src/smart/interactions.ts'
+import { listGives } from '../../src/smart/scope-lists.ts'
 import { covers, parseScope, parseScopes } from '../../src/smart/scopes.ts'
 import { testTenant } from '../ehr/support.ts'
 import { loadRaw, rawConfig, type Raw } from '../support/config.ts'
@@ -156,6 +157,8 @@ t.test('scopes are of the grammar, and go out as configured', async (t) => {
 t.test('scopes in the form of a URI are understood', (t) => {
   const scope = parseScope('http://smarthealthit.org/fhir/scopes/patient/*.r')
   t.match(scope, { level: 'patient', resource: '*', actions: 'r' }, 'with the SMART prefix @219')
+  const openid = ['http://openid.net/specs/openid-connect-core-1_0#openid']
+  t.ok(listGives(openid, 'openid'), 'and with that of OpenID Connect @220')
   t.end()
 })
 

@@ -117,6 +117,20 @@ t.test('an Epic site of 2023: no issuer, no keys, no PKCE list in discovery', as
   t.ok((await named.browser().launch({ patient })).launch, 'the configuration does')
 })
 
+t.test('an EHR that knows scopes of version 1 alone is asked in its words', async (t) => {
+  const quirks = { scopeVersion: 'v1' }
+  const hospital = await startHospital({ vendor: 'epic', tenant: { client: basic, quirks } })
+  t.teardown(() => hospital.close())
+  const browser = hospital.browser()
+  const { patient, launch } = await opened(hospital, browser)
+  const asked = hospital.sandbox.requests().find(({ where }) => where === 'authorize')
+  const sent = 'launch openid fhirUser patient/Patient.read patient/Observation.read'
+  t.same(asked?.query['scope'], [sent])
+  t.equal((await browser.fetch(`/fhir/${launch}/Patient/${patient}`)).status, 200)
+  const [exchange] = (await hospital.audit()).filter(({ event }) => event === 'token.exchanged')
+  t.equal(exchange?.['requested'], sent, 'and the record holds what was sent')
+})
+
 t.test('Oracle Health is asked for a refresh once a minute at most', async (t) => {
   const hospital = await startHospital({ vendor: 'oracle', mode: { scopes } })
   t.teardown(() => hospital.close())

@@ -120,6 +120,16 @@ t.test('nothing seen yet, another tenant, and a store that cannot be read', asyn
   const views = await readMatrix(store, config)
   t.match(matrixText(views), 'north, chart: 0 launches, 0 that failed\n  no launch has come')
   t.equal(matrixText(await readMatrix(store, config, 'west')), 'No such tenant.\n')
+  const counters = [
+    ['exchanges', 1],
+    ['launches', 1],
+    ['granted:launch', 1],
+    ['granted:openid', 1],
+  ] as const
+  const [view] = views
+  const one = matrixText(view === undefined ? [] : [{ ...view, ...matrixView(new Map(counters)) }])
+  t.match(one, /^north, chart: 1 launch, 0 that failed\n/)
+  t.match(one, / scopes granted +all 2 always\n/)
   let text = ''
   const output = { write: (more: string) => (text += more) }
   t.equal(await runMatrix(config, { tenant: undefined, json: false }, output), 1)

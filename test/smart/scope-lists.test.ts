@@ -13,6 +13,9 @@ const table: [list: string, scope: string, gives: boolean][] = [
   ['patient/Observation.rs?category=x', 'patient/Observation.rs?category=x', true],
   ['patient/Observation.rs', 'patient/Observation.rs?category=x', true],
   ['', 'openid', false],
+  ['http://openid.net/specs/openid-connect-core-1_0#openid', 'openid', true],
+  ['http://smarthealthit.org/fhir/scopes/launch/patient', 'launch/patient', true],
+  ['http://elsewhere.example/openid', 'openid', false],
 ]
 
 for (const [list, scope, gives] of table) {

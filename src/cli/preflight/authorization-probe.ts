@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Tenant } from '../../config/schema/tenant.ts'
+import type { ResolvedQuirks } from '../../ehr/quirks.ts'
+import { requestedScopes } from '../../smart/requested-scopes.ts'
 
 /**
  * An authorization request as a launch would send it, with a launch value that no EHR gave out. It can end in an error
@@ -7,6 +9,7 @@ import type { Tenant } from '../../config/schema/tenant.ts'
  */
 export function authorizationProbe(
   tenant: Tenant,
+  { scopeVersion }: Pick<ResolvedQuirks, 'scopeVersion'>,
   redirectUri: string,
   authorizationEndpoint: string,
 ): URL {
@@ -16,7 +19,7 @@ export function authorizationProbe(
     response_type: 'code',
     client_id: tenant.client.id,
     redirect_uri: redirectUri,
-    scope: mode?.scopes.join(' ') ?? '',
+    scope: requestedScopes(mode?.scopes ?? [], scopeVersion).join(' '),
     state: random(),
     aud: tenant.iss,
     code_challenge: createHash('sha256').update(random()).digest('base64url'),

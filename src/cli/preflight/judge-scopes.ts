@@ -11,17 +11,21 @@ import {
 import { listGives } from '../../smart/scope-lists.ts'
 import { type Finding, inArea, quoted } from './finding.ts'
 
-/** A mode's scopes: against the EHR's list, and against the mode's own rules in both directions. Pure. */
+/** A mode's scopes: as they are sent, against the EHR's list, and as configured against the mode's own rules in both directions. Pure. */
 
 const say = inArea('scopes')
 
 /** SMART App Launch 2.2, conformance: `scopes_supported` is recommended and not exhaustive, so absence only warns. */
-export function judgeSupported(mode: Mode, supported: readonly string[]): readonly Finding[] {
+export function judgeSupported(
+  mode: Mode,
+  requested: readonly string[],
+  supported: readonly string[],
+): readonly Finding[] {
   if (supported.length === 0) return [say.warn(mode.id, 'the EHR lists no scopes')]
   const offered = parseScopes(supported.slice(0, listMax).join(' '))
-  const resources = mode.scopes.filter((scope) => parseScope(scope) !== undefined)
-  const others = mode.scopes.filter((scope) => parseScope(scope) === undefined)
-  const missing = others.filter((scope) => !supported.includes(scope))
+  const resources = requested.filter((scope) => parseScope(scope) !== undefined)
+  const others = requested.filter((scope) => parseScope(scope) === undefined)
+  const missing = others.filter((scope) => !listGives(supported, scope))
   if (offered.length === 0 && resources.length > 0) {
     return [
       ...notListed(mode, missing),

@@ -1,5 +1,5 @@
 import type { Rule, ResourceRule } from '../../config/schema/rule.ts'
-import type { Tenant } from '../../config/schema/tenant.ts'
+import type { Mode, Tenant } from '../../config/schema/tenant.ts'
 import { isJsonObject, type JsonObject } from '../../smart/json.ts'
 import { type Finding, inArea, quoted } from './finding.ts'
 
@@ -17,9 +17,15 @@ export function judgeStatement(tenant: Tenant, statement: JsonObject): readonly 
   return [
     judgeVersion(tenant, statement),
     ...tenant.modes.flatMap((mode) =>
-      mode.allow.map((rule) => judgeRule(`${mode.id}: ${rule.feature}`, rule, rest)),
+      mode.allow.map((rule) => judgeRule(subjectOf(mode, rule), rule, rest)),
     ),
   ]
+}
+
+/** Several rules may serve one feature. */
+function subjectOf({ id }: Mode, rule: Rule): string {
+  if ('bundle' in rule) return `${id}: ${rule.feature}, ${rule.bundle.join(' ')}`
+  return `${id}: ${rule.feature}, ${'operation' in rule ? rule.operation : rule.resource}`
 }
 
 const versions = { R4: /^4\.0(\.|$)/, R4B: /^4\.3(\.|$)/ } as const

@@ -6,9 +6,11 @@ import { quirksOf, redirectPathOf, type ResolvedQuirks } from '../../ehr/quirks.
 import type { SmartConfiguration } from '../../ehr/smart-configuration.ts'
 import { SmartBffError } from '../../errors.ts'
 import { type JsonObject, parseJsonObject } from '../../smart/json.ts'
+import { requestedScopes } from '../../smart/requested-scopes.ts'
 import { authorizationProbe } from './authorization-probe.ts'
 import { type Area, type Finding, inArea } from './finding.ts'
 import { judgeCapabilities, judgeClient, judgeDiscovery, judgePkce } from './judge-configuration.ts'
+import { judgeOptions } from './judge-options.ts'
 import { judgeIssuerKeys, judgeOwnKeys } from './judge-keys.ts'
 import { judgeAuthorization, judgeCallback } from './judge-redirect.ts'
 import { judgeSupported, judgeUncovered, judgeUnneeded } from './judge-scopes.ts'
@@ -40,13 +42,17 @@ export async function checkTenant(
       )
       progress('redirect')
       findings.push(...(await checkRedirect(check, configuration)))
-      findings.push(...judgeCapabilities(tenant, configuration))
+      findings.push(
+        ...judgeCapabilities(tenant, configuration),
+        ...judgeOptions(check.quirks, configuration),
+      )
     }
     progress('rules')
     findings.push(...(await checkRules(check)))
     for (const mode of tenant.modes) {
       if (configuration !== undefined) {
-        findings.push(...judgeSupported(mode, configuration.scopesSupported))
+        const requested = requestedScopes(mode.scopes, check.quirks.scopeVersion)
+        findings.push(...judgeSupported(mode, requested, configuration.scopesSupported))
       }
       findings.push(...judgeUncovered(mode), ...judgeUnneeded(mode))
     }
@@ -119,7 +125,13 @@ const below = ({ iss }: Tenant, path: string): URL =>
 const endpointsOf = (configuration: SmartConfiguration | undefined): readonly string[] =>
   configuration === undefined
     ? []
-    : [configuration.authorizationEndpoint, configuration.tokenEndpoint]
+    : [
+        configuration.authorizationEndpoint,
+        configuration.tokenEndpoint,
+        configuration.jwksUri,
+        configuration.revocationEndpoint,
+        configuration.introspectionEndpoint,
+      ].filter((url) => url !== undefined)
 
 async function checkOwnKeys({ config, tenant }: Check): Promise<readonly Finding[]> {
   const say = inArea('keys')
@@ -164,7 +176,7 @@ async function checkIssuerKeys(
 }
 
 async function checkRedirect(
-  { config, tenant, http }: Check,
+  { config, tenant, http, quirks }: Check,
   configuration: SmartConfiguration,
 ): Promise<readonly Finding[]> {
   const say = inArea('redirect')
@@ -175,7 +187,7 @@ async function checkRedirect(
       ? say.fail(redirectUri, 'nobody answers: start smart-bff, and run this where a browser would')
       : judgeCallback(redirectUri, own)
   try {
-    const url = authorizationProbe(tenant, redirectUri, configuration.authorizationEndpoint)
+    const url = authorizationProbe(tenant, quirks, redirectUri, configuration.authorizationEndpoint)
     const answer = await http.send({ url, method: 'GET', headers: { accept: 'text/html' } })
     return [callback, judgeAuthorization(redirectUri, tenant.client.id, answer)]
   } catch (error) {

@@ -7,6 +7,25 @@ import { repeated } from './tenants.ts'
 const clinical =
   /^(patient|user)\/(\*|[A-Z][A-Za-z]{1,63})\.(read|write|\*|(?=[cruds])c?r?u?d?s?(\?[!-~]{1,400})?)$/
 
+/** A v1 scope has no place for a record filter (SMART App Launch 2.2, `permission-v1`). */
+export function scopesFitTheirVersion(draft: Draft): Finding[] {
+  return eachMode(draft, ({ scopes }, path, { quirks }) =>
+    quirks?.scopeVersion !== 'v1'
+      ? []
+      : scopes.flatMap((scope, index) =>
+          clinicalPrefix.test(scope) && scope.includes('?')
+            ? [
+                {
+                  path: [...path, 'scopes', index],
+                  found: quote(scope),
+                  expected: 'no query part, because quirks.scopeVersion is v1',
+                },
+              ]
+            : [],
+        ),
+  )
+}
+
 /** Prefixes that are ours to judge; every other scope is the EHR's own affair. */
 const clinicalPrefix = /^(patient|user|system)\//
 

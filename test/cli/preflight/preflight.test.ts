@@ -107,6 +107,26 @@ t.test('rules the EHR cannot serve, and rules and scopes that do not fit', async
   t.notOk(findings.some(({ sentence }) => sentence.includes('undefined')))
 })
 
+t.test('options that lean on what the EHR must have', async (t) => {
+  const leaning = { introspection: true, callbackIss: 'required', authorizeMethod: 'post' }
+  const epic = await hospital(t, { vendor: 'epic', tenant: { quirks: leaning } })
+  const { code, about } = await preflight(epic.config)
+  t.equal(code, 1)
+  t.match(about('launch', /introspection/), { outcome: 'fail', sentence: /no endpoint/ })
+  t.match(about('launch', /iss at the callback/), { outcome: 'warn' })
+  t.notOk(about('launch', /by POST/), 'Epic lists authorize-post')
+
+  const client = { id: 'my-app', auth: 'client_secret_basic', secret: 'x' }
+  const veradigm = await hospital(t, {
+    vendor: 'veradigm',
+    tenant: { client, quirks: { authorizeMethod: 'post', introspection: true } },
+  })
+  const found = await preflight(veradigm.config)
+  t.equal(found.code, 0)
+  t.match(found.about('launch', /by POST/), { outcome: 'warn', sentence: /authorize-post/ })
+  t.match(found.about('launch', /introspection/), { outcome: 'ok' })
+})
+
 t.test('a redirect URI the EHR does not know', async (t) => {
   const { config } = await hospital(t)
   const [tenant] = config.tenants
