@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
-import { createAudit } from './audit/audit.ts'
 import { createPseudonyms } from './audit/pseudonyms.ts'
+import { startAudit } from './audit/start-audit.ts'
 import type { Config } from './config/schema/config.ts'
 import { isOurFault } from './errors.ts'
 import { createEhrs } from './ehr/connection.ts'
@@ -81,20 +81,19 @@ async function layGround(config: Config) {
   const now = Date.now
   const log = createLog({ level: config.logging.level, instance: config.instance })
   const metrics = createMetrics({ tenants: config.tenants })
-  // The audit first: without it nothing may run (DESIGN rule 8).
-  const written = await createAudit({
-    config,
-    onFault: reportAuditFault(log, metrics),
-    // A second place: who collects this log can tell that the audit files were cut.
-    onCheckpoint: ({ origin, head }) =>
-      log.info({ event: 'audit.checkpoint', origin, records: head.seq, head: head.hash }),
-  })
   const store = createStore(config.store, {
     now,
     onFault: (fault) => {
       metrics.storeFault(fault.operation)
       log.warn({ event: 'store.fault', ...fault })
     },
+  })
+  // Without the audit nothing may run (DESIGN rule 8).
+  const written = await startAudit({
+    config,
+    store,
+    onFault: reportAuditFault(log, metrics),
+    logCheckpoint: (checkpoint) => log.info({ event: 'audit.checkpoint', ...checkpoint }),
   })
   const keyRing = createKeyRing(config.keys.encryption)
   const matrix = createMatrix({ store })
@@ -316,8 +315,9 @@ function assemble(
       await operations.close()
       await staff?.close()
       await matrix.stop()
-      await store.close()
+      // The last checkpoint still goes to the store.
       await audit.close()
+      await store.close()
       metrics.close()
     },
   }

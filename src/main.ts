@@ -141,12 +141,18 @@ async function auditVerify(options: AuditVerifyOptions): Promise<number> {
       print(process.stderr, reportFaults(configPath, loaded.faults))
       return exit.configuration
     }
-    const { audit, keys } = loaded.config
+    const { config } = loaded
+    const { audit, keys } = config
+    // Only here, so that an auditor's command needs no store.
+    const { collectCheckpoints } = await import('./cli/kept-checkpoints.ts')
+    // Of files that were copied elsewhere the second places may know more than was copied.
+    const collected =
+      directory === undefined ? await collectCheckpoints(config, process.stdout) : ''
     const configured = {
       directory: directory ?? audit.directory,
       key: key === undefined ? keys.signing.reveal() : readText(key),
       instance,
-      keptNotes,
+      keptNotes: [keptNotes ?? '', collected].join('\n'),
     }
     return await runAuditVerify(configured, process.stdout)
   } catch (error) {

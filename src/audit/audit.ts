@@ -23,7 +23,7 @@ export interface AuditDeps {
   readonly onFault?: (fault: AuditFault) => void
   /** Every signed checkpoint, for a second place: the log, Redis, a file elsewhere. */
   readonly onCheckpoint?: (checkpoint: Checkpoint, note: string) => void | Promise<void>
-  /** For tests; 256 MiB otherwise. */
+  /** For tests; the configuration's otherwise. */
   readonly maxFileBytes?: number
 }
 
@@ -42,7 +42,7 @@ export interface AuditLog extends Audit {
   status(): { readonly head: Head; readonly sealed: number; readonly file: string }
 }
 
-const maxFileBytes = 268_435_456
+const megabyte = 1_048_576
 const minuteMs = 60_000
 const housekeepingMs = 3_600_000
 
@@ -57,7 +57,7 @@ export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
   const { writer, recovered, unlock } = await openLog({
     config,
     now,
-    maxFileBytes: deps.maxFileBytes ?? maxFileBytes,
+    maxFileBytes: deps.maxFileBytes ?? config.audit.maxFileMegabytes * megabyte,
     publish: publisher(deps),
     onLines: (text) => {
       for (const listener of listeners) listener(text)
@@ -113,10 +113,11 @@ export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
 
 function chores(deps: AuditDeps, writer: Writer, recorder: Recorder): readonly Chore[] {
   const { config, now = Date.now, onFault } = deps
-  const { directory, retentionDays, checkpointSeconds } = config.audit
+  const { directory, retentionDays, compressAfterDays, checkpointSeconds } = config.audit
   const housekeeping = createHousekeeping({
     directory,
     retentionDays,
+    compressAfterDays,
     instance: config.instance,
     now,
     record: (event) => recorder.record(event),

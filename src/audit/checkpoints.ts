@@ -26,7 +26,9 @@ export interface CheckpointSigner {
   publicKey(): KeyObject
 }
 
-export const originOf = (instance: string): string => `smart-bff/audit/${instance}`
+export const originStart = 'smart-bff/audit/'
+
+export const originOf = (instance: string): string => originStart + instance
 
 export function createCheckpointSigner(instance: string, signing: Secret): CheckpointSigner {
   const privateKey = createPrivateKey(signing.reveal())
@@ -54,20 +56,34 @@ export function keyId(name: string, publicKey: KeyObject): Buffer {
 
 export type ReadCheckpoint =
   | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; readonly note: string }
+  /** The beginning of a note: a crash or a full disk cut it, and the next one was written after it. */
+  | { readonly kind: 'torn' }
   | { readonly kind: 'broken' }
 
 const noteForm =
   /^(?<text>(?<origin>[^\n]{1,200})\n(?<seq>\d{1,16})\n(?<hash>[0-9a-f]{64})\n)\n\u2014 (?<name>[^ \n]{1,200}) (?<signature>[A-Za-z0-9+/=]{1,200})\n$/
 
+const tornForm =
+  /^[^\n]{1,200}(?:\n\d{1,16}(?:\n[0-9a-f]{0,64}(?:\n\n[\u2014\ufffd]{0,3}(?: [^ \n]{0,200}(?: [A-Za-z0-9+/]{0,91})?)?)?)?)?\n$/
+
+function isTorn(note: string): boolean {
+  const [first = ''] = note.split('\n', 1)
+  return tornForm.test(note) && (first.startsWith(originStart) || originStart.startsWith(first))
+}
+
+/** One key, or also those that signed before it: a note names its own by the first four bytes of the signature. */
+export type PublicKeys = KeyObject | readonly KeyObject[]
+
 /** Without a key only the form is judged; a writer that looks up where it stopped has no reason to doubt itself. */
-export function readNote(note: string, publicKey?: KeyObject): ReadCheckpoint {
+export function readNote(note: string, publicKeys?: PublicKeys): ReadCheckpoint {
   const groups = noteForm.exec(note)?.groups
-  if (groups === undefined || groups['name'] !== groups['origin']) return { kind: 'broken' }
+  if (groups === undefined) return { kind: isTorn(note) ? 'torn' : 'broken' }
+  if (groups['name'] !== groups['origin']) return { kind: 'broken' }
   const { text = '', origin = '', seq = '', hash: head = '', signature = '' } = groups
-  if (publicKey !== undefined) {
+  if (publicKeys !== undefined) {
     const bytes = Buffer.from(signature, 'base64')
-    const named = bytes.subarray(0, 4).equals(keyId(origin, publicKey))
-    const right = named && verify(null, Buffer.from(text), publicKey, bytes.subarray(4))
+    const key = [publicKeys].flat().find((one) => bytes.subarray(0, 4).equals(keyId(origin, one)))
+    const right = key !== undefined && verify(null, Buffer.from(text), key, bytes.subarray(4))
     if (!right) return { kind: 'broken' }
   }
   return {

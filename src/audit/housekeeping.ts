@@ -17,6 +17,7 @@ export interface HousekeepingDeps {
   readonly directory: string
   readonly instance: string
   readonly retentionDays: number
+  readonly compressAfterDays: number
   /** The file that is written to is never touched. */
   readonly current: () => string
   readonly record: (event: AuditEvent) => Promise<void>
@@ -64,7 +65,9 @@ async function removeAll(files: readonly AuditFileName[], deps: HousekeepingDeps
 async function remove(file: AuditFileName, { directory, record }: HousekeepingDeps): Promise<void> {
   const path = join(directory, file.name)
   const notesPath = join(directory, checkpointsName(file))
-  const { size } = await stat(path)
+  const size = await sizeOf(path)
+  // Another replica on this directory was faster; its record says so.
+  if (size === undefined) return
   await record({
     event: 'audit.removed',
     outcome: 'success',
@@ -79,15 +82,16 @@ async function remove(file: AuditFileName, { directory, record }: HousekeepingDe
     await writeFile(`${notesPath}.new`, last, { mode: 0o640, flush: true })
     await rename(`${notesPath}.new`, notesPath)
   }
-  await unlink(path)
+  await unlinkIfThere(path)
+  await unlinkIfThere(`${path}.torn`)
 }
 
 /** The last days stay as they are, for `grep`. Only this instance's own: whether another still writes is not known. */
 async function compressAll(
   files: readonly AuditFileName[],
-  { directory, instance, current, record, now }: HousekeepingDeps,
+  { directory, instance, compressAfterDays, current, record, now }: HousekeepingDeps,
 ): Promise<number> {
-  const recent = utcDay(now() - 2 * dayMs)
+  const recent = utcDay(now() - compressAfterDays * dayMs)
   const left = files.filter(
     (file) =>
       file.instance === instance &&
@@ -120,6 +124,23 @@ async function compress(path: string): Promise<void> {
     await handle.close()
   }
   await rename(partial, `${path}.gz`)
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
 }
 
 async function isHeld(directory: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { genesis, readLink } from './chain.ts'
 import type { Head } from './chain.ts'
 import { lastCheckpoint } from './checkpoints.ts'
+import type { Checkpoint } from './checkpoints.ts'
 import { readLines } from './read-lines.ts'
 import { auditFileName, checkpointsName, listAuditFiles } from './file-names.ts'
 import type { AuditFileName } from './file-names.ts'
@@ -18,6 +19,8 @@ export interface Recovered {
   readonly file: AuditFileName
   readonly size: number
   readonly head: Head
+  /** The newest file there was, when it is left without a checkpoint over its last record. */
+  readonly unsealed: AuditFileName | undefined
   /** How the last process of this instance left the log. */
   readonly left: 'first_start' | 'closed' | 'not_closed'
   readonly findings: readonly Finding[]
@@ -41,19 +44,24 @@ export async function recover(
   const last = files.at(-1)
   if (last === undefined) {
     const file = auditFileName(today, 1, instance)
-    return { file, size: 0, head: genesis, left: 'first_start', findings: [] }
+    return { file, size: 0, head: genesis, unsealed: undefined, left: 'first_start', findings: [] }
   }
   const findings: Finding[] = []
   const torn = await setTornLineAside(join(directory, last.name))
   if (torn > 0) findings.push({ reason: 'torn_line', bytes: torn })
   const { head, line, missing } = await findHead(directory, files)
+  const notes = await lastCheckpoint(join(directory, checkpointsName(last)))
   if (missing > 0) findings.push({ reason: 'records_missing', count: missing })
   if (head === undefined) findings.push({ reason: 'chain_unreadable' })
   const file = nextFile(last, today, head !== undefined)
   const size = file === last ? (await stat(join(directory, last.name))).size : 0
   const left = line.includes('"event":"audit.closed"') ? 'closed' : 'not_closed'
-  return { file, size, head: head ?? genesis, left, findings }
+  const unsealed = file === last || head === undefined || sealedTo(notes, head) ? undefined : last
+  return { file, size, head: head ?? genesis, unsealed, left, findings }
 }
+
+const sealedTo = (notes: Checkpoint | undefined, head: Head): boolean =>
+  notes !== undefined && notes.head.seq >= head.seq
 
 /** The last record of the newest file that holds one: a crash may have left a file without any. */
 async function findHead(

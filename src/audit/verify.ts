@@ -1,14 +1,13 @@
-import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
-import { genesis } from './chain.ts'
 import type { Head } from './chain.ts'
+import { readNote, splitNotes } from './checkpoints.ts'
+import type { PublicKeys } from './checkpoints.ts'
 import { checkpointsName, listAuditFiles } from './file-names.ts'
 import type { AuditFileName } from './file-names.ts'
 import { readLines } from './read-lines.ts'
 import { readNotes, readOrphanNotes, readSeals } from './seals.ts'
-import type { Seals } from './seals.ts'
-import { judgeLine, readClaim } from './verify-line.ts'
 import type { FaultKind } from './verify-line.ts'
+import { createWalk } from './verify-walk.ts'
 
 /**
  * Proves the audit files of a directory whole, or names the first record of each instance at which they are not.
@@ -44,13 +43,11 @@ export interface VerificationFault {
 
 export interface VerifyOptions {
   readonly directory: string
-  readonly publicKey: KeyObject
+  readonly publicKey: PublicKeys
   readonly instance?: string | undefined
   /** Text of notes that were kept elsewhere. */
   readonly keptNotes?: string | undefined
 }
-
-const maxFaults = 20
 
 export async function verifyAudit(options: VerifyOptions): Promise<Verification> {
   const files = await listAuditFiles(options.directory, options.instance)
@@ -58,7 +55,21 @@ export async function verifyAudit(options: VerifyOptions): Promise<Verification>
   for (const [instance, own] of Map.groupBy(files, (file) => file.instance)) {
     logs.push(await verifyLog(instance, own, options))
   }
+  const without = instancesOf(options.keptNotes, options.instance).filter(
+    (instance) => !logs.some((log) => log.instance === instance),
+  )
+  for (const instance of without) logs.push(await verifyLog(instance, [], options))
   return { files: files.length, logs }
+}
+
+/** A note that was kept of an instance without any file: retention leaves the last checkpoint of what it removes. */
+function instancesOf(keptNotes = '', only: string | undefined): readonly string[] {
+  const named = splitNotes(keptNotes).flatMap((note) => {
+    const read = readNote(note)
+    if (read.kind !== 'checkpoint') return []
+    return /^smart-bff\/audit\/([A-Za-z0-9._-]{1,128})$/.exec(read.checkpoint.origin)?.[1] ?? []
+  })
+  return [...new Set(named)].filter((instance) => only === undefined || instance === only)
 }
 
 async function verifyLog(
@@ -68,10 +79,10 @@ async function verifyLog(
 ): Promise<LogReport> {
   const names = new Set(files.map(checkpointsName))
   const orphans = await readOrphanNotes(directory, instance, names)
-  const walk = createWalk([
-    readSeals(keptNotes, instance, publicKey, true),
-    readSeals(orphans, instance, publicKey),
-  ])
+  const kept = readSeals(keptNotes, instance, publicKey)
+  const removed = readSeals(orphans.before, instance, publicKey)
+  const walk = createWalk(removed, [kept, readSeals(orphans.rest, instance, publicKey)])
+  if (kept.broken) walk.keptBroken()
   for (const [index, file] of files.entries()) {
     const notes = await readNotes(join(directory, checkpointsName(file)))
     walk.begin(file, readSeals(notes, instance, publicKey), index === files.length - 1)
@@ -80,66 +91,6 @@ async function verifyLog(
     }
     walk.end()
   }
+  if (files.length === 0) walk.nothing()
   return { instance, ...walk.report() }
-}
-
-/** Goes over the lines of one log and remembers where it stands. */
-function createWalk(elsewhere: readonly Seals[]) {
-  const faults: VerificationFault[] = []
-  let before: Head | undefined
-  let records = 0
-  let first = 0
-  let file = ''
-  let line = 0
-  let newest = false
-  let unfinished = false
-  let own: Seals = { hashes: new Map(), last: 0, broken: false }
-  let sealed = Math.max(0, ...elsewhere.map((seals) => seals.last))
-
-  function fault(kind: FaultKind, seq: number, at = line): void {
-    if (faults.length < maxFaults) faults.push({ file, line: at, seq, kind })
-  }
-  const signedHash = (seq: number): string | undefined =>
-    own.hashes.get(seq) ?? elsewhere.find((seals) => seals.hashes.has(seq))?.hashes.get(seq)
-
-  /** The first record there is must follow the last one a checkpoint knows of, or be the first of all. */
-  function firstHead(seq: number): Head | undefined {
-    const hash = seq === 1 ? genesis.hash : signedHash(seq - 1)
-    return hash === undefined ? undefined : { seq: seq - 1, hash }
-  }
-
-  return {
-    begin(name: AuditFileName, seals: Seals, isNewest: boolean): void {
-      file = name.name
-      line = 0
-      own = seals
-      newest = isNewest
-      sealed = Math.max(sealed, seals.last)
-      if (seals.broken) fault('checkpoint_broken', seals.last, 0)
-    },
-    line(text: string, ended: boolean): void {
-      line += 1
-      if (!ended && newest) {
-        unfinished = true
-        return
-      }
-      const claim = readClaim(text)
-      const expected = (before?.seq ?? 0) + 1
-      if (claim === undefined) return fault(ended ? 'unreadable' : 'torn', expected)
-      const kind = judgeLine(text, claim, records === 0 ? firstHead(claim.seq) : before)
-      if (kind !== undefined) fault(kind, claim.seq)
-      else if ((signedHash(claim.seq) ?? claim.hash) !== claim.hash) {
-        fault('checkpoint_differs', claim.seq)
-      }
-      if (records === 0) first = claim.seq
-      records += 1
-      before = { seq: claim.seq, hash: claim.hash }
-    },
-    end(): void {
-      const head = before?.seq ?? 0
-      const counted = newest ? sealed : own.last
-      if (counted > head) fault('truncated', head + 1)
-    },
-    report: () => ({ records, first, head: before ?? genesis, sealed, unfinished, faults }),
-  }
 }

@@ -7,6 +7,7 @@ import { auditFileName, checkpointsName, maxPart, utcDay } from './file-names.ts
 import type { AuditFileName } from './file-names.ts'
 import { openFileSink } from './file-sink.ts'
 import type { Entry } from './journal.ts'
+import type { Recovered } from './recover.ts'
 
 /**
  * The chain and the file it stands in. Entries become lines only when they are written, so a record that failed leaves
@@ -33,7 +34,7 @@ export interface WriterOptions {
   /** A copy for a second place, after the first has it: a log that was cut together with its checkpoints then shows. */
   readonly publish: (checkpoint: Checkpoint, note: string) => Promise<void>
   readonly onLines: (text: string) => void
-  readonly start: { readonly file: AuditFileName; readonly size: number; readonly head: Head }
+  readonly start: Pick<Recovered, 'file' | 'size' | 'head' | 'unsealed'>
 }
 
 const maxWriteBytes = 1_048_576
@@ -41,6 +42,10 @@ const maxWriteBytes = 1_048_576
 export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { directory, durability, signer, start, publish, maxFileBytes } = options
   let { file, head } = start
+  // Every file that is left ends with a checkpoint, so that its removal one day shows where the log goes on.
+  if (start.unsealed !== undefined) {
+    await appendNote(join(directory, checkpointsName(start.unsealed)), signer.note(head))
+  }
   let sink = await openFileSink({ directory, name: file.name, size: start.size, durability })
   /** The last record that a checkpoint of this process covers. */
   let signed = head.seq

@@ -1,4 +1,6 @@
 import { createPublicKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { readKeptNotes } from '../audit/second-places.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { LogReport, VerificationFault } from '../audit/verify.ts'
 import type { FaultKind } from '../audit/verify-line.ts'
@@ -6,10 +8,10 @@ import type { FaultKind } from '../audit/verify-line.ts'
 /** `smart-bff audit verify`: proves the audit files whole, or names the first broken record. */
 export interface AuditVerifyArguments {
   readonly directory: string
-  /** PEM: the public key, or the private signing key of the configuration. */
+  /** PEM: the public key, or the private signing key of the configuration; also several, one after the other. */
   readonly key: string
   readonly instance?: string | undefined
-  /** Checkpoints that were kept elsewhere. */
+  /** Checkpoints that were kept elsewhere, as notes or as lines of the application log. */
   readonly keptNotes?: string | undefined
 }
 
@@ -19,15 +21,22 @@ export interface Output {
 
 /** Answers the exit code: 0 when everything is whole, 1 when not or when there is nothing that could be. */
 export async function runAuditVerify(args: AuditVerifyArguments, output: Output): Promise<number> {
-  const { directory, instance, keptNotes } = args
-  const publicKey = createPublicKey(args.key)
+  const { directory, instance } = args
+  const keptNotes = readKeptNotes(args.keptNotes ?? '')
+  const publicKey = readPublicKeys(args.key)
   const { files, logs } = await verifyAudit({ directory, publicKey, instance, keptNotes })
-  if (files === 0) {
+  if (files === 0 && logs.length === 0) {
     output.write(`No audit files in ${directory}.\n`)
     return 1
   }
   for (const log of logs) output.write(reportOf(log))
   return logs.some((log) => log.faults.length > 0) ? 1 : 0
+}
+
+/** A key that signed before the one of today stays needed for the files of its time. */
+function readPublicKeys(text: string): readonly KeyObject[] {
+  const blocks = text.match(/-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----/g) ?? [text]
+  return blocks.map((block) => createPublicKey(block))
 }
 
 function reportOf(log: LogReport): string {

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
-import { createAudit } from '../audit/audit.ts'
 import type { Audit } from '../audit/event.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
+import { startAudit } from '../audit/start-audit.ts'
 import type { Config } from '../config/schema/config.ts'
 import { createEhrs } from '../ehr/connection.ts'
 import { createRevoke } from '../ehr/revoke.ts'
@@ -32,16 +32,16 @@ export async function runMaintenance(
     throw new SmartBffError('STORE_UNAVAILABLE', { detail })
   }
   const instance = `${config.instance}.command`
-  const audit = await createAudit({ config: { ...config, instance } })
   const store = createStore(config.store, { now: Date.now, onFault: () => undefined })
+  const audit = await startAudit({ config: { ...config, instance }, store })
   try {
     await store.check()
     return command.kind === 'revoke'
       ? await revoke(command, { config, audit, store }, output)
       : await rotate({ config, audit, store }, output)
   } finally {
-    await store.close()
     await audit.close()
+    await store.close()
   }
 }
 

@@ -74,7 +74,20 @@ function withAbsolutePaths(config: Config, directory: string): Config {
   return {
     ...config,
     app: 'directory' in app ? { ...app, directory: absolute(app.directory) } : app,
-    audit: { ...audit, directory: absolute(audit.directory) },
+    audit: withAbsoluteAuditPaths(audit, absolute),
+  }
+}
+
+function withAbsoluteAuditPaths(
+  audit: Config['audit'],
+  absolute: (path: string) => string,
+): Config['audit'] {
+  const { directory, checkpoints } = audit
+  const { file } = checkpoints
+  return {
+    ...audit,
+    directory: absolute(directory),
+    checkpoints: { ...checkpoints, ...(file === undefined ? {} : { file: absolute(file) }) },
   }
 }
 

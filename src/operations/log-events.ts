@@ -28,7 +28,7 @@ export const logEvents = {
   'audit.recovered': { refused: 'number' },
   'audit.repaired': { reason: 'word', count: 'number' },
   'audit.checkpoint_failed': { code: 'word', error: 'error' },
-  'audit.checkpoint': { origin: 'word', records: 'number', head: 'word' },
+  'audit.checkpoint': { origin: 'word', records: 'number', head: 'word', signature: 'word' },
   'audit.index': { state: 'word', records: 'number', ms: 'number', error: 'error' },
   'audit.retention': { code: 'word' },
   'staff.fault': { request: 'incident', operation: 'word', error: 'error' },

@@ -4,6 +4,7 @@ import { createPublicKey } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AuditLog } from '../audit/audit.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
+import { collectKeptNotes } from '../audit/second-places.ts'
 import { createSearchIndex } from '../audit/search-index/search-index.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { Config } from '../config/schema/config.ts'
@@ -72,7 +73,10 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
     vault,
     launchIndex,
     endLaunches: createRevocation({ store, vault, index: launchIndex, pseudonyms, audit, revoke }),
-    verify: () => verifyAudit({ directory, publicKey }),
+    verify: async () => {
+      const { notes } = await collectKeptNotes(config.audit.checkpoints, store)
+      return verifyAudit({ directory, publicKey, keptNotes: notes })
+    },
     audit,
     index,
     health,

@@ -1,5 +1,6 @@
 import { SmartBffError } from '../errors.ts'
 import { createChanges, deadlinePart, type Changes } from './embedded/deadlines.ts'
+import { auditPart } from './embedded/audit.ts'
 import { matrixPart } from './embedded/matrix.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
 import type { LaunchKey, Store, StoredLaunch } from './store.ts'
@@ -26,6 +27,7 @@ export function createEmbeddedStore(deps: {
     countUp: countUp(table),
     ...deadlines,
     ...matrixPart(deps.now),
+    ...auditPart(),
     onChange: changes.onChange,
     linkAlive: () => true,
     replicated: async () => true,

@@ -6,6 +6,7 @@ import { createAsker } from './redis/fault.ts'
 import type { RedisAsker, StoreFault } from './redis/fault.ts'
 import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
 import { createLink } from './redis/link.ts'
+import { auditPart } from './redis/audit.ts'
 import { matrixPart } from './redis/matrix.ts'
 import * as names from './redis/names.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
@@ -34,6 +35,7 @@ export function createRedisStore(deps: {
     ...draftPart(client, ask),
     ...deadlinePart(client, ask, deps.now),
     ...matrixPart(client, ask),
+    ...auditPart(client, ask),
     ...replicatedPart(client),
     onChange: link.onChange,
     linkAlive: link.alive,

@@ -106,6 +106,17 @@ export interface Store {
   readMatrix(of: MatrixKey): Promise<ReadonlyMap<string, number>>
 
   /**
+   * `checkpoints`: the newest signed checkpoint of an instance's audit, whose second line counts its records. One that
+   * counts more is kept beside a new one that counts fewer. `false` when there are `checkpointsMost` already.
+   */
+  keepCheckpoint(instance: string, note: string): Promise<boolean>
+  listCheckpoints(): Promise<readonly string[]>
+  /** `audit`: adds to the stream of every replica's newest audit lines, of which about `most` are kept. */
+  addAuditLines(lines: readonly string[], most: number): Promise<void>
+  /** What came after that id, oldest first; without one from the oldest there is. */
+  readAuditLines(after: string | undefined, limit: number): Promise<readonly AuditEntry[]>
+
+  /**
    * Hears of every end and change of a record, by whichever replica, from inside the script that writes it. Answers
    * what stops the hearing. A listener must not throw.
    */
@@ -131,6 +142,14 @@ export const linkFreshMs = 500
 
 /** When a new launch is visited for the first time: whoever wrote it may have died before it was indexed. */
 export const firstVisitMs = 30 * 1000
+
+/** Instances whose newest checkpoint is kept. */
+export const checkpointsMost = 10_000
+
+export interface AuditEntry {
+  readonly id: string
+  readonly line: string
+}
 
 export interface MatrixKey {
   readonly tenant: string

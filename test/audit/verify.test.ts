@@ -8,7 +8,7 @@ import { genesis, link } from '../../src/audit/chain.ts'
 import { createCheckpointSigner } from '../../src/audit/checkpoints.ts'
 import { verifyAudit } from '../../src/audit/verify.ts'
 import { runAuditVerify } from '../../src/cli/audit-verify.ts'
-import { auditConfig, publicKey, signing } from './support.ts'
+import { auditConfig, publicKey, signing, signingKeyOf } from './support.ts'
 
 /** Two days, ten records, closed. */
 async function writtenLog() {
@@ -111,9 +111,12 @@ t.test('the newest file may be unfinished; a missing file may not be missing', a
   t.match(logs[0], { unfinished: true, faults: [] })
   const cut = await writtenLog()
   rmSync(cut.path(2))
-  t.match(await cut.faults(), [], 'what retention or a copy left out at the end cannot be seen')
-  const note = readFileSync(join(cut.directory, '2026-03-02.one.checkpoints'), 'utf8')
-  t.match(await cut.faults(note), [{ kind: 'truncated', seq: 6 }], 'but a kept note shows it')
+  t.match(await cut.faults(), [{ kind: 'truncated', seq: 6 }], 'its checkpoints are still there')
+  const notes = join(cut.directory, '2026-03-02.one.checkpoints')
+  const note = readFileSync(notes, 'utf8')
+  rmSync(notes)
+  t.same(await cut.faults(), [], 'cut together with them nothing beside it shows it')
+  t.match(await cut.faults(note), [{ kind: 'truncated', seq: 6 }], 'but a note kept elsewhere does')
 })
 
 t.test('files cut together with their checkpoints show by a note kept elsewhere', async (t) => {
@@ -132,11 +135,83 @@ t.test('removed older files: the log begins where their checkpoint says', async 
   const { logs } = await verifyAudit({ directory, publicKey })
   t.match(logs[0], { first: 6, records: 5, faults: [] })
   put(2, lines(2).slice(1))
-  t.same(
-    await faults(),
-    [],
-    'a gap behind the removed file cannot be told from removal by the chain',
+  t.match(await faults(), [{ kind: 'missing', seq: 7 }], 'a gap behind the removed file shows')
+  rmSync(join(directory, '2026-03-01.one.checkpoints'))
+  const { logs: part } = await verifyAudit({ directory, publicKey })
+  t.match(part[0], { first: 7, records: 4 }, 'of a part of the log it is said where it begins')
+  t.strictSame(part[0]?.faults, [])
+})
+
+t.test('an instance whose files are all gone', async (t) => {
+  const { directory, path } = await writtenLog()
+  const notes = [1, 2].map((day) => path(day).replace('.jsonl', '.checkpoints'))
+  const kept = notes.map((name) => readFileSync(name, 'utf8')).join('\n')
+  for (const day of [1, 2]) rmSync(path(day))
+  const verified = async () => (await verifyAudit({ directory, publicKey, keptNotes: kept })).logs
+  t.strictSame((await verified())[0]?.faults, [], 'retention left the last checkpoint')
+  rmSync(notes[1] ?? '')
+  t.match(await verified(), [{ instance: 'one', faults: [{ kind: 'truncated', seq: 6 }] }])
+})
+
+t.test('a note beside the file cannot hide one that was kept elsewhere', async (t) => {
+  const { directory, lines, put, faults } = await writtenLog()
+  const [first, second] = [1, 2].map((day) =>
+    join(directory, `2026-03-0${String(day)}.one.checkpoints`),
   )
+  const kept = readFileSync(second ?? '', 'utf8')
+  rmSync(second ?? '')
+  // The second day is written anew, and a note over its new end stands where it is read first.
+  let head = { seq: 5, hash: /"hash":"([0-9a-f]{64})/.exec(lines(1).at(-1) ?? '')?.[1] ?? '' }
+  const forged = lines(2).map((line) => {
+    const members = line.slice(line.indexOf(',') + 1, line.indexOf(',"prev"'))
+    const next = link(head, members.replace('success', 'refused'))
+    head = next.head
+    return next.line
+  })
+  put(2, forged)
+  const signature = kept.slice(kept.lastIndexOf(' '))
+  writeFileSync(
+    second ?? '',
+    `smart-bff/audit/one\n10\n${head.hash}\n\n\u2014 smart-bff/audit/one${signature}`,
+  )
+  t.match(await faults(), [{ kind: 'checkpoint_broken' }], 'a note that nobody signed')
+  writeFileSync(second ?? '', readFileSync(first ?? '', 'utf8'))
+  t.strictSame(await faults(), [], 'an older note says nothing of the second day')
+  t.match(await faults(kept), [{ kind: 'checkpoint_differs', seq: 10 }])
+})
+
+t.test('a note that a crash cut is no forged one', async (t) => {
+  const { directory, faults } = await writtenLog()
+  const notes = join(directory, '2026-03-02.one.checkpoints')
+  const text = readFileSync(notes, 'utf8')
+  const whole = text.trim()
+  for (let length = 1; length < whole.length; length += 7) {
+    writeFileSync(notes, `${whole.slice(0, length)}\n\n${whole}\n`)
+    t.strictSame(await faults(), [], `cut after ${String(length)} characters`)
+  }
+  writeFileSync(notes, `John Smith\n\n${whole}\n`)
+  t.match(await faults(), [{ kind: 'checkpoint_broken' }])
+})
+
+t.test('a key that signed before stays good for the files of its time', async (t) => {
+  const { directory, config } = await writtenLog()
+  const pair = generateKeyPairSync('ed25519')
+  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const keys = { ...config.keys, signing: signingKeyOf(pem) }
+  await (
+    await createAudit({
+      config: { ...config, keys },
+      now: () => Date.parse('2026-03-03T12:00:00.000Z'),
+    })
+  ).close()
+  const both = [publicKey, pair.publicKey]
+  const { logs } = await verifyAudit({ directory, publicKey: both })
+  t.match(logs[0], { records: 12, sealed: 12 })
+  t.strictSame(logs[0]?.faults, [])
+  const spki = both.map((key) => key.export({ type: 'spki', format: 'pem' }))
+  const output = { write: () => undefined }
+  t.equal(await runAuditVerify({ directory, key: spki.join('') }, output), 0)
+  t.equal(await runAuditVerify({ directory, key: spki[0] ?? '' }, output), 1)
 })
 
 t.test('a checkpoint of another key, and one that was changed', async (t) => {

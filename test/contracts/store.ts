@@ -28,6 +28,7 @@ export async function storeContract(
   await t.test('deadlines', (t) => dueContract(t, underTest))
   await t.test('indexes', (t) => indexContract(t, underTest))
   await t.test('the matrix', (t) => matrixContract(t, underTest))
+  await t.test('copies of the audit', (t) => auditContract(t, underTest))
   await t.test('the link', (t) => linkContract(t, underTest))
   await t.test('check', async () => underTest.store.check())
 }
@@ -593,6 +594,50 @@ async function matrixContract(t: Test, { store, other, pass }: StoreUnderTest): 
     await store.addToMatrix(key, new Map([['launches', 1]]), 200)
     await pass(300)
     t.equal((await store.readMatrix(key)).size, 0)
+  })
+}
+
+async function auditContract(t: Test, { store, other }: StoreUnderTest): Promise<void> {
+  const note = (records: number) => `origin\n${records}\nhash\n\nsignature\n`
+
+  await t.test('the newest checkpoint is kept, and one that counts more beside it', async (t) => {
+    const [one, two] = [id(), id()]
+    for (const count of [5, 7]) t.ok(await store.keepCheckpoint(one, note(count)))
+    t.ok(await other.keepCheckpoint(two, note(1)))
+    t.strictSame([...(await other.listCheckpoints())].toSorted(), [note(1), note(7)].toSorted())
+    await other.keepCheckpoint(one, note(3))
+    await other.keepCheckpoint(one, note(4))
+    t.strictSame(
+      [...(await store.listCheckpoints())].toSorted(),
+      [note(1), note(4), note(7)].toSorted(),
+    )
+  })
+
+  await t.test('lines are read in their order, from where one stopped', async (t) => {
+    t.strictSame(await store.readAuditLines(undefined, 10), [])
+    await store.addAuditLines([], 100)
+    await store.addAuditLines(['a', 'b'], 100)
+    await other.addAuditLines(['c'], 100)
+    const first = await other.readAuditLines(undefined, 2)
+    t.strictSame(
+      first.map(({ line }) => line),
+      ['a', 'b'],
+    )
+    const rest = await store.readAuditLines(first[1]?.id, 10)
+    t.strictSame(
+      rest.map(({ line }) => line),
+      ['c'],
+    )
+    t.strictSame(await store.readAuditLines(rest[0]?.id, 10), [])
+  })
+
+  await t.test('the stream is bounded', async (t) => {
+    const lines = Array.from({ length: 1000 }, (_, n) => `line ${n}`)
+    await store.addAuditLines(lines, 300)
+    const kept = await store.readAuditLines(undefined, 5000)
+    // Redis trims whole nodes of its tree: about as many.
+    t.ok(kept.length >= 300 && kept.length <= 500, String(kept.length))
+    t.equal(kept.at(-1)?.line, 'line 999')
   })
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { audit } from './audit.ts'
 import { listen, namedKey, origin, secretKey, secretText, secretUrl, webUrl } from './common.ts'
 import { tenant } from './tenant.ts'
 
@@ -119,12 +120,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   app,
-  audit: z.strictObject({
-    directory: z.string().min(1),
-    durability: z.enum(['write', 'fsync']).default('write'),
-    retentionDays: z.int().min(1).max(36_500).default(2555),
-    checkpointSeconds: z.int().min(1).max(3600).default(60),
-  }),
+  audit,
   rateLimits: z
     .strictObject({ launchPerMinute: z.int().min(1).max(1_000_000).default(600) })
     .prefault({}),

@@ -29,6 +29,10 @@ export const countName = (name: string): string => `count:${name}`
 
 export const indexName = (name: string): string => `index:${name}`
 
+export const auditName = 'audit'
+
+export const checkpointsName = 'checkpoints'
+
 /** A member of `due` or of an index: hashes and launch ids are base64url, so the bar separates them. */
 export const memberOf = ({ session, launch = '' }: Deadline): string => `${session}|${launch}`
 

@@ -220,6 +220,32 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
 `
 
+/**
+ * KEYS: checkpoints. ARGV: instance, note, most fields. A note whose second line, the number of records, is higher stays
+ * beside the new one: it proves what is missing now.
+ */
+const keepCheckpoint = `
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+local before = held and tonumber(string.match(held, '^[^\\n]*\\n(%d+)\\n') or '0') or 0
+local count = tonumber(string.match(ARGV[2], '^[^\\n]*\\n(%d+)\\n') or '0')
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) and (not held or before > count) then
+  return 0
+end
+if before > count then
+  redis.call('HSET', KEYS[1], ARGV[1] .. '#' .. before, held)
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+`
+
+/** KEYS: stream. ARGV: most entries, then lines. */
+const addAuditLines = `
+for index = 2, #ARGV do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'line', ARGV[index])
+end
+return #ARGV - 1
+`
+
 /** In the form that ioredis takes; without `numberOfKeys` the caller says how many. */
 export const scripts = {
   bffJoinBindings: { lua: joinBindings },
@@ -238,6 +264,8 @@ export const scripts = {
   bffCountUp: { lua: countUp, numberOfKeys: 1 },
   bffAddToIndex: { lua: addToIndex, numberOfKeys: 1 },
   bffAddToMatrix: { lua: addToMatrix, numberOfKeys: 1 },
+  bffKeepCheckpoint: { lua: keepCheckpoint, numberOfKeys: 1 },
+  bffAddAuditLines: { lua: addAuditLines, numberOfKeys: 1 },
 } as const
 
 /** What ioredis makes of `scripts`: a method each. */

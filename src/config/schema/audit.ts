@@ -1,0 +1,25 @@
+import { z } from 'zod'
+
+/** Where the audit stands, how safely, how long, and where copies of it go (DESIGN.md, Stored records). */
+export const audit = z.strictObject({
+  directory: z.string().min(1),
+  /** `fsync`: a record is on the disk, and not only with the operating system, before its answer leaves. */
+  durability: z.enum(['write', 'fsync']).default('write'),
+  retentionDays: z.int().min(1).max(36_500).default(2555),
+  /** A file that has reached this size is followed by another part of its day. */
+  maxFileMegabytes: z.int().min(1).max(4096).default(256),
+  /** So long a file stays as it was written, for `grep`. */
+  compressAfterDays: z.int().min(1).max(3650).default(2),
+  checkpointSeconds: z.int().min(1).max(3600).default(60),
+  /** The second places of each signed checkpoint: without one a log that was cut together with its own looks whole. */
+  checkpoints: z
+    .strictObject({
+      /** Notes are appended; on a disk that who can write the audit's cannot. */
+      file: z.string().min(1).optional(),
+      /** The newest notes of each instance, in the store. */
+      store: z.boolean().default(true),
+      /** `audit.checkpoint` in the application log, with its signature. */
+      log: z.boolean().default(true),
+    })
+    .prefault({}),
+})
