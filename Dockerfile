@@ -36,6 +36,8 @@ COPY package.json LICENSE ./
 COPY --from=packages /smart-bff/node_modules node_modules
 COPY --from=build /smart-bff/dist dist
 COPY views views
+# The staff site shows them.
+COPY docs docs
 # The only folder it writes to; everything else may be read-only.
 RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/smart-bff/audit
 VOLUME /var/lib/smart-bff/audit

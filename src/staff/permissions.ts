@@ -11,6 +11,7 @@ export type Permission =
   | 'tenants'
   | 'integrity'
   | 'end_launches'
+  | 'docs'
 
 const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   auditor: new Set([
@@ -21,8 +22,9 @@ const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'overview',
     'tenants',
     'integrity',
+    'docs',
   ]),
-  operator: new Set(['find', 'read_launch', 'overview', 'tenants', 'end_launches']),
+  operator: new Set(['find', 'read_launch', 'overview', 'tenants', 'end_launches', 'docs']),
 }
 
 export function may(roles: readonly Role[], permission: Permission): boolean {

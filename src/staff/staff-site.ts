@@ -8,8 +8,10 @@ import { signInRoutes } from './sign-in-routes.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { stateRoutes } from './state-routes.ts'
 import type { StateRoutesDeps } from './state-routes.ts'
+import { createDocs } from './docs.ts'
+import { docsRoutes } from './docs-routes.ts'
 import { createStaffViews } from './views.ts'
-import { createGuard, showMessage } from './visit.ts'
+import { createGuard, notFound, showMessage } from './visit.ts'
 
 /**
  * The site on which support and privacy staff read the audit. On the operations side, never in an iframe; without
@@ -21,11 +23,11 @@ export type StaffSiteDeps = Omit<
 >
 
 const policy =
-  "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+  "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
   const views = createStaffViews()
-  const deps = { ...site, views, guard: createGuard({ ...site, views }) }
+  const deps = { ...site, views, docs: createDocs(), guard: createGuard({ ...site, views }) }
   return async (server) => {
     server.addContentTypeParser(
       'application/x-www-form-urlencoded',
@@ -59,5 +61,9 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
     await server.register(auditRoutes(deps))
     await server.register(stateRoutes(deps))
     await server.register(launchRoutes(deps))
+    await server.register(docsRoutes(deps))
+    server.get('/*', async (_request, reply) =>
+      showMessage(views, reply, 404, newIncident(), notFound),
+    )
   }
 }

@@ -10,8 +10,7 @@ export interface StaffViews {
   readonly style: string
 }
 
-export type ViewName =
-  'find' | 'launches' | 'launch' | 'overview' | 'tenants' | 'integrity' | 'sign-in' | 'message'
+export type ViewName = (typeof names)[number]
 
 export interface StaffPage {
   readonly title: string
@@ -29,6 +28,7 @@ const menu: readonly { href: string; label: string; permission: Permission; view
   { href: '/tenants', label: 'Tenants', permission: 'tenants', view: 'tenants' },
   { href: '/launches', label: 'Launches', permission: 'end_launches', view: 'launches' },
   { href: '/integrity', label: 'Integrity', permission: 'integrity', view: 'integrity' },
+  { href: '/docs', label: 'Docs', permission: 'docs', view: 'docs' },
 ]
 
 const names = [
@@ -40,6 +40,9 @@ const names = [
   'sign-in',
   'message',
   'launches',
+  'docs',
+  'doc',
+  'causes',
 ] as const
 
 export function createStaffViews(): StaffViews {

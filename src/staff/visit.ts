@@ -17,6 +17,8 @@ export interface Visit {
   readonly incident: string
   record(event: StaffEvent): Promise<void>
   show(view: ViewName, title: string, data: object): FastifyReply
+  /** 404, as a page. */
+  missing(): FastifyReply
 }
 
 export type StaffEvent = Pick<
@@ -36,6 +38,12 @@ export type Guard = (
   permission: Permission,
   act: (visit: Visit) => Promise<unknown>,
 ) => (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+export const notFound = {
+  title: 'Not found',
+  sentence: 'There is no page at this address.',
+  link: { href: '/', label: 'Find' },
+} as const
 
 export const staffUser = (name: string) =>
   ({ issuer: undefined, subject: name, fhirUser: undefined, kind: 'staff' }) as const
@@ -77,6 +85,7 @@ export function createGuard(deps: VisitDeps): Guard {
         reply
           .type('text/html; charset=utf-8')
           .send(views.render(view, { title, incident, member, data })),
+      missing: () => showMessage(views, reply, 404, incident, { ...notFound, member }),
     })
   }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { errorTable } from '../../src/errors.ts'
-import { causeOf } from '../../src/staff/causes.ts'
+import { reasons } from '../../src/audit/reasons.ts'
+import { allCauses, causeOf } from '../../src/staff/causes.ts'
 import { drawChart } from '../../src/staff/charts.ts'
 import { exportLine } from '../../src/staff/export.ts'
 import { rolesOf } from '../../src/staff/permissions.ts'
@@ -20,12 +21,18 @@ t.test('times in a zone, on both sides of a change of clocks', async (t) => {
   t.notOk(isZone('Mars/Olympus'))
 })
 
-t.test('every error code has words and advice', async (t) => {
-  for (const [code, { state }] of Object.entries(errorTable)) {
-    const cause = causeOf(code, state)
-    t.ok(cause !== undefined && cause.what.length > 10 && cause.todo.length > 10, code)
+t.test('every reason that a record can give has words and advice', async (t) => {
+  for (const reason of reasons) {
+    const state = Object.entries(errorTable).find(([code]) => code === reason)?.[1].state
+    const cause = causeOf(reason, state)
+    t.ok(cause !== undefined && cause.what.length > 10 && cause.todo.length > 10, reason)
   }
   t.equal(causeOf(undefined, undefined), undefined)
+  const listed = allCauses().flatMap(({ rows }) => rows.map(({ reason }) => reason))
+  t.same(
+    [...reasons].filter((reason) => !reason.startsWith('ehr.') && !listed.includes(reason)),
+    [],
+  )
 })
 
 t.test('roles come from the configured claim only', async (t) => {
