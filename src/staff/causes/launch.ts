@@ -1,4 +1,4 @@
-import { again, cause, clientSetup, security } from './cause.ts'
+import { again, cause, clientSetup } from './cause.ts'
 import type { CauseTexts } from './cause.ts'
 
 /** On the way into the app: smart-bff's own words, and the EHR's (RFC 6749, OpenID Connect). */
