@@ -128,7 +128,10 @@ function createStream(deps: {
       const ended = change.launch === undefined ? known : [change.launch]
       known = known.filter((launch) => !ended.includes(launch))
       for (const launch of ended) say('state', { launch, state })
-      if (change.launch === undefined) readable.end()
+      if (change.launch !== undefined) return
+      // A launch that has begun since the last beat is in nobody's list: its frame asks for itself.
+      say('heartbeat', { launches: [] })
+      readable.end()
     },
     end: () => void readable.end(),
   }

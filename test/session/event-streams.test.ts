@@ -12,13 +12,13 @@ import { ask, ownPage, publicOrigin, startRig, stores, type Rig } from './rig.ts
 
 const heartbeatMs = 100
 
-const rigWith = (t: Test, store: Store): Promise<Rig> =>
+const rigWith = (t: Test, store: Store, beatMs = heartbeatMs): Promise<Rig> =>
   startRig(t, {
     store,
     routes: async (scope, rig) => {
       const audit = { record: async () => undefined }
       scope.addHook('onRequest', browserRequests({ publicOrigin, audit }))
-      await scope.register(eventRoutes({ store: rig.store, heartbeatMs }))
+      await scope.register(eventRoutes({ store: rig.store, heartbeatMs: beatMs }))
     },
   })
 
@@ -154,7 +154,26 @@ for (const [name, openStore] of Object.entries(stores)) {
         await until(() => types(heard).includes('heartbeat'))
         await rig.vault.endSession(session, 'revoked')
         t.ok(await until(heard.over))
-        t.same(heard.events.at(-1), { type: 'state', data: { launch, state: 'revoked' } })
+        t.same(heard.events.slice(-2), [
+          { type: 'state', data: { launch, state: 'revoked' } },
+          { type: 'heartbeat', data: { launches: [] } },
+        ])
+      },
+    )
+
+    await t.test(
+      'the end of the session reaches a launch that no beat has named yet',
+      async (t) => {
+        const own = await rigWith(t, store, 60_000)
+        const { cookie, session } = await own.begin()
+        const heard = await listen(own, cookie)
+        await until(() => types(heard).includes('heartbeat'))
+        const record = exampleRecord('a-launch-after-the-beat', Date.now())
+        await own.vault.create({ session, launch: record.launch }, record)
+        await own.vault.endSession(session, 'ended')
+        t.ok(await until(heard.over))
+        t.notOk(JSON.stringify(heard.events).includes(record.launch))
+        t.same(heard.events.at(-1), { type: 'heartbeat', data: { launches: [] } })
       },
     )
 
