@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestCertificate } from './certificate.ts'
 import { freePort } from './http.ts'
 import { findRedisServer, required } from './programs.ts'
 
@@ -14,6 +15,8 @@ export interface TestRedis {
   /** Stops answering without closing a connection, and goes on; for faults. */
   pause(): void
   resume(): void
+  /** SIGKILL: nothing is said good-bye to. */
+  kill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -21,6 +24,12 @@ export interface TestRedisOptions {
   readonly password?: string
   /** The same port again, to come back after `stop`. */
   readonly port?: number
+  /** TLS and no plain port. With `clients`, a client proves itself with a certificate too. */
+  readonly tls?: TestCertificate & { readonly clients?: boolean }
+  /** As redis-sentinel, with this configuration file. */
+  readonly sentinel?: string
+  /** The text of an ACL file. */
+  readonly users?: string
   /** Further arguments, such as `['--maxmemory', '1mb']` or `['--cluster-enabled', 'yes']`. */
   readonly args?: readonly string[]
 }
@@ -34,16 +43,20 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   const child = spawn(
     required(findRedisServer(), 'redis-server'),
     [
-      '--port',
-      String(port),
+      ...(options.sentinel === undefined
+        ? []
+        : [written(directory, 'sentinel.conf', options.sentinel), '--sentinel']),
+      ...(options.tls === undefined
+        ? ['--port', String(port)]
+        : tlsArguments(directory, port, options.tls)),
       '--bind',
       '127.0.0.1',
       '--dir',
       directory,
-      '--save',
-      '',
-      '--appendonly',
-      'no',
+      ...(options.sentinel === undefined ? ['--save', '', '--appendonly', 'no'] : []),
+      ...(options.users === undefined
+        ? []
+        : ['--aclfile', written(directory, 'users.acl', options.users)]),
       ...(options.password === undefined ? [] : ['--requirepass', options.password]),
       ...(options.args ?? []),
     ],
@@ -63,11 +76,44 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   return {
     host: '127.0.0.1',
     port,
-    url: `redis://${user}127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'redis' : 'rediss'}://${user}127.0.0.1:${port}`,
     pause: () => child.kill('SIGSTOP'),
     resume: () => child.kill('SIGCONT'),
+    kill: async () => {
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    },
     stop,
   }
+}
+
+function written(directory: string, name: string, text: string): string {
+  const path = join(directory, name)
+  writeFileSync(path, text, { mode: 0o600 })
+  return path
+}
+
+function tlsArguments(
+  directory: string,
+  port: number,
+  { cert, key, clients = false }: NonNullable<TestRedisOptions['tls']>,
+): string[] {
+  const certificate = written(directory, 'cert.pem', cert)
+  return [
+    '--port',
+    '0',
+    '--tls-port',
+    String(port),
+    '--tls-cert-file',
+    certificate,
+    '--tls-key-file',
+    written(directory, 'key.pem', key),
+    '--tls-ca-cert-file',
+    certificate,
+    '--tls-auth-clients',
+    clients ? 'yes' : 'no',
+  ]
 }
 
 function ready(child: ChildProcess): Promise<void> {
@@ -83,7 +129,7 @@ function ready(child: ChildProcess): Promise<void> {
     child.once('error', reject)
     child.stdout?.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-4000)
-      if (!log.includes('Ready to accept connections')) return
+      if (!/Ready to accept connections|\+monitor master/.test(log)) return
       clearTimeout(limit)
       resolve()
     })

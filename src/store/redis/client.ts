@@ -24,7 +24,9 @@ export function createRedisClient(config: RedisConfig): RedisClient {
 function connect(config: RedisConfig, options: CommonOptions): Redis | Cluster {
   if ('cluster' in config) return new Cluster([...config.cluster], clusterOptions(options))
   if ('sentinels' in config) return new Redis(sentinelOptions(config, options))
-  return new Redis({ ...options, ...readRedisUrl(config.url.reveal()) })
+  // The URL may ask for TLS; what certificates it takes stands beside it.
+  const { tls = options.tls, ...address } = readRedisUrl(config.url.reveal())
+  return new Redis({ ...options, ...address, ...(tls && { tls: { ...tls, ...options.tls } }) })
 }
 
 /** ioredis adds a method for each script at construction, which its types cannot know. */
