@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import type { App } from './app.ts'
-import { type AuditVerifyOptions, type Command, helpText, readArguments } from './cli/arguments.ts'
+import {
+  type AuditSearchOptions,
+  type AuditVerifyOptions,
+  type Command,
+  helpText,
+  readArguments,
+} from './cli/arguments.ts'
+import { readSearch, runAuditSearch, searchKeys } from './cli/audit-search.ts'
 import { runAuditVerify } from './cli/audit-verify.ts'
 import { reportConfig, reportFaults } from './cli/check.ts'
 import { newKey } from './cli/keys.ts'
@@ -45,6 +52,9 @@ async function run(): Promise<void> {
       return contract(command.tenant)
     case 'audit-verify':
       process.exitCode = await auditVerify(command)
+      return
+    case 'audit-search':
+      process.exitCode = await auditSearch(command)
       return
     case 'revoke':
     case 'keys-rotate':
@@ -155,6 +165,37 @@ async function auditVerify(options: AuditVerifyOptions): Promise<number> {
       keptNotes: [keptNotes ?? '', collected].join('\n'),
     }
     return await runAuditVerify(configured, process.stdout)
+  } catch (error) {
+    const sentence = startFailure(error)
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: ${sentence}\n`)
+    return exit.unavailable
+  }
+}
+
+/** Old files need no configuration; ids that stand in them as pseudonyms, and our own folder, do. */
+async function auditSearch(options: AuditSearchOptions): Promise<number> {
+  const { directories, wanted, json, by } = options
+  const streams = { output: process.stdout, notice: process.stderr }
+  try {
+    const alone = readSearch(wanted, undefined)
+    if (alone.ok && directories.length > 0) {
+      await runAuditSearch(directories, alone.query, json, streams)
+      return 0
+    }
+    const config = loadOrSay()
+    if (config === undefined) return exit.configuration
+    const read = readSearch(wanted, searchKeys(config))
+    if (!read.ok) {
+      print(process.stderr, `smart-bff: ${read.sentence}.\n`)
+      return exit.usage
+    }
+    // Only here, so that an auditor's command needs no store.
+    const { recordSearch } = await import('./cli/recorded-search.ts')
+    await recordSearch(config, read.asked, by)
+    const places = directories.length > 0 ? directories : [config.audit.directory]
+    await runAuditSearch(places, read.query, json, streams)
+    return 0
   } catch (error) {
     const sentence = startFailure(error)
     if (sentence === undefined) throw error

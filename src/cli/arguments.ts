@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { revocationReasons, type RevocationReason } from '../audit/reasons.ts'
 import type { RevocationTarget } from '../vault/revocation.ts'
+import { wantedNames, type Wanted } from './audit-search.ts'
 import { keyKinds, type KeyKind } from './keys.ts'
 
 /** The command line, understood or refused as a whole. */
@@ -13,6 +14,7 @@ export type Command =
   | { readonly kind: 'contract'; readonly tenant: string }
   | { readonly kind: 'matrix'; readonly tenant: string | undefined; readonly json: boolean }
   | ({ readonly kind: 'audit-verify' } & AuditVerifyOptions)
+  | ({ readonly kind: 'audit-search' } & AuditSearchOptions)
   | ({ readonly kind: 'revoke' } & RevokeOptions)
   | { readonly kind: 'keys-rotate'; readonly config: string | undefined }
   | { readonly kind: 'help' }
@@ -27,6 +29,14 @@ export interface AuditVerifyOptions {
   /** File of checkpoints that were kept elsewhere. */
   readonly checkpoints: string | undefined
   readonly instance: string | undefined
+}
+
+/** Without a directory those of the configuration. */
+export interface AuditSearchOptions {
+  readonly directories: readonly string[]
+  readonly wanted: Wanted
+  readonly json: boolean
+  readonly by: string | undefined
 }
 
 export interface RevokeOptions {
@@ -52,6 +62,10 @@ export const helpText = `Usage: smart-bff [command]
   audit verify          prove the audit files whole, or name the first broken record; --directory DIR,
                         --key PEM-FILE and --instance NAME instead of the configuration's;
                         --checkpoints FILE with checkpoints that were kept elsewhere
+  audit search [DIR...]  look through audit files themselves, compressed ones too, oldest first;
+                        --patient ID, --user USER, --launch ID, --request NUMBER, --tenant ID, --outcome WORD,
+                        --event NAME, --resource TYPE, --from TIME, --to TIME (UTC), --limit N (1000),
+                        --json for whole records; --by NAME instead of your login name
   revoke WHICH --reason WORD
                         end launches at once, on every replica, and take their tokens back; WHICH is
                         --tenant ID, --tenant ID --user USER, --launch ID, --key ENCRYPTION-KEY-ID or --all;
@@ -84,6 +98,14 @@ const options = {
   reason: { type: 'string' },
   by: { type: 'string' },
   config: { type: 'string' },
+  patient: { type: 'string' },
+  request: { type: 'string' },
+  outcome: { type: 'string' },
+  event: { type: 'string' },
+  resource: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  limit: { type: 'string' },
 } as const
 
 const allowedOptions: Readonly<Record<string, readonly string[]>> = {
@@ -94,6 +116,7 @@ const allowedOptions: Readonly<Record<string, readonly string[]>> = {
   contract: ['tenant'],
   matrix: ['tenant', 'json'],
   'audit verify': ['directory', 'key', 'checkpoints', 'instance'],
+  'audit search': [...wantedNames, 'json', 'by'],
   revoke: ['tenant', 'user', 'launch', 'key', 'all', 'reason', 'by', 'config'],
   'keys rotate': ['config'],
 }
@@ -113,13 +136,15 @@ export function readArguments(args: readonly string[]): Command {
   if (values.help === true) return { kind: 'help' }
   if (values.version === true) return { kind: 'version' }
 
-  const name = positionals.join(' ') || 'serve'
+  const searches = positionals[0] === 'audit' && positionals[1] === 'search'
+  const name = searches ? 'audit search' : positionals.join(' ') || 'serve'
   const allowed = Object.hasOwn(allowedOptions, name) ? allowedOptions[name] : undefined
   if (allowed === undefined) return misused(`unknown command "${name}"`)
   const misplaced = Object.keys(values).find((option) => !allowed.includes(option))
   if (misplaced !== undefined) return misused(`${name} has no option --${misplaced}`)
   if (name === 'check') return { kind: 'check', print: values.print === true }
   if (name === 'audit verify') return auditVerify(values)
+  if (searches) return auditSearch(positionals.slice(2), values)
   if (name === 'revoke') return revoke(values)
   if (name === 'keys rotate') {
     if (values.config === true) return misused('--config needs a value')
@@ -157,6 +182,23 @@ function auditVerify(values: Readonly<Record<string, unknown>>): Command {
     return typeof value === 'string' ? value : undefined
   })
   return { kind: 'audit-verify', directory, key, checkpoints, instance }
+}
+
+function auditSearch(
+  directories: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+): Command {
+  const names = [...wantedNames, 'by'] as const
+  const bare = names.find((name) => values[name] === true || values[name] === '')
+  if (bare !== undefined) return misused(`--${bare} needs a value`)
+  const by = text(values['by'])
+  if (by !== undefined && !loginForm.test(by)) return misused('--by must be a login name')
+  const given = wantedNames.flatMap((name) => {
+    const value = text(values[name])
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const wanted: Wanted = Object.fromEntries(given)
+  return { kind: 'audit-search', directories, wanted, json: values['json'] === true, by }
 }
 
 const loginForm = /^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/

@@ -127,6 +127,40 @@ t.test(
   },
 )
 
+t.test('audit search: with the configuration by a patient, and recorded', async (t) => {
+  const directory = join(folder, 'searched')
+  const path = write(rawConfig({ root: { audit: { directory } } }))
+  const loaded = loadConfig({ path, env: {}, readFile: (file) => readFileSync(file, 'utf8') })
+  if (!loaded.ok) throw new Error('the configuration is not valid')
+  const audit = await createAudit({ config: loaded.config })
+  for (const patient of ['pat-4711', 'pat-4712']) {
+    await audit.record({ event: 'fhir.access', outcome: 'success', tenant: 'north', patient })
+  }
+  const env = { SMART_BFF_CONFIG: path }
+  const said = await run(
+    ['audit', 'search', '--patient', 'pat-4711', '--by', 'jane', '--json'],
+    env,
+  )
+  await audit.close()
+  t.equal(said.code, 0, said.stderr)
+  t.equal(said.stdout.trim().split('\n').length, 1)
+  const { patient } = JSON.parse(said.stdout)
+  t.match(said.stderr, /1 records; looked through \d+ lines in 2 files/)
+
+  const none = { SMART_BFF_CONFIG: join(folder, 'none.yaml') }
+  const auditor = await run(['audit', 'search', directory, '--patient', patient], none)
+  t.equal(auditor.code, 0, auditor.stderr)
+  t.match(auditor.stdout, /success {2}fhir\.access {9}tenant=north {2}patient=p1\./)
+  const recorded = await run(['audit', 'search', directory, '--event', 'staff.searched'], none)
+  t.match(recorded.stdout, /user=jane/)
+  t.notMatch(recorded.stdout + auditor.stdout, 'pat-4711')
+  const without = await run(['audit', 'search', directory, '--patient', 'pat-4711'], none)
+  t.equal(without.code, 78, 'an id needs the keys')
+  const wrong = await run(['audit', 'search', '--from', 'yesterday', '--event', 'x'], env)
+  t.equal(wrong.code, 64)
+  t.match(wrong.stderr, /--event must be the name of an event; --from must be a time/)
+})
+
 t.test('preflight: exit code 1, a plain table on a pipe, and progress beside it', async (t) => {
   const raw = rawConfig({ iss: 'http://127.0.0.1:1/fhir' })
   const said = await run(['preflight'], { SMART_BFF_CONFIG: write(raw) })
