@@ -1,0 +1,101 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { configurationReference } from '../../config/reference/markdown.ts'
+import { meanings } from '../../config/reference/meanings.ts'
+import { referenceRows } from '../../config/reference/rows.ts'
+import { helpText } from '../../src/cli/arguments.ts'
+import { errorTable } from '../../src/errors.ts'
+import { createMetrics } from '../../src/operations/metrics.ts'
+import { readSources } from './folders.ts'
+
+/** What the documents name exists, and what exists is named: options, routes, metrics, codes, commands, links. */
+
+const root = new URL('../../', import.meta.url).pathname
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const documents = readdirSync(join(root, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => ({ name: `docs/${name}`, text: read(`docs/${name}`) }))
+const everyDocument = [
+  ...documents,
+  ...['README.md', 'SECURITY.md', 'CHANGELOG.md'].map((name) => ({ name, text: read(name) })),
+]
+
+/** The first cells of a document's table rows that match. */
+const firstCells = (text: string, form: RegExp): readonly string[] =>
+  text.split('\n').flatMap((line) => form.exec(line)?.[1] ?? [])
+
+const sorted = (list: Iterable<string>): readonly string[] => [...new Set(list)].toSorted()
+
+t.test('options: every key has a meaning, and the reference is up to date', (t) => {
+  const paths = referenceRows().map(({ path }) => path)
+  t.same(sorted(Object.keys(meanings)), sorted(paths), 'config/reference/meanings.ts')
+  t.equal(read('docs/configuration.md'), configurationReference(), 'run npm run docs')
+  t.end()
+})
+
+t.test('codes: every code of src/errors.ts has its row in troubleshoot.md', (t) => {
+  const told = firstCells(read('docs/troubleshoot.md'), /^\| `([A-Z][A-Z_]+)` \|/)
+  t.same(sorted(told), sorted(Object.keys(errorTable)))
+  t.equal(told.length, new Set(told).size, 'once each')
+  t.end()
+})
+
+t.test('metrics: every metric of ours has its row in operate.md', async (t) => {
+  const metrics = createMetrics({ tenants: [], processMetrics: false })
+  const { body } = await metrics.expose()
+  metrics.close()
+  const real = firstCells(body, /^# HELP (\w+) /)
+  t.ok(real.length > 5)
+  t.same(sorted(firstCells(read('docs/operate.md'), /^\| `(smart_bff_\w+)` \|/)), sorted(real))
+})
+
+t.test('routes: the documented ones are those of the code', (t) => {
+  const documented = documents.flatMap(({ text }) =>
+    [...text.matchAll(/^\| `(GET|POST|PUT|DELETE) (\/[^`]*)`/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    ),
+  )
+  // Redirect paths are the tenants'; /fhir is answered before the router.
+  const elsewhere = ['GET /callback/:tenant']
+  t.same(sorted(documented), sorted([...declaredRoutes(), ...elsewhere]))
+  t.end()
+})
+
+t.test('commands: the help text names those of operate.md, and the reverse', (t) => {
+  const documented = firstCells(read('docs/operate.md'), /^\| `smart-bff ([a-z ]+)` \|/)
+  const helped = helpText
+    .split('\n')
+    .flatMap(
+      (line) =>
+        /^ {2}([a-z]+(?: [a-z]+)?)(?= {2}| --| WHICH| KIND| DIR| \[|$)/.exec(line)?.[1] ?? [],
+    )
+    .filter((command) => command !== 'serve')
+  t.same(sorted(documented), sorted(helped))
+  t.end()
+})
+
+t.test('links: what a document points at is there', (t) => {
+  for (const { name, text } of everyDocument) {
+    const targets = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(
+      ([, target = '']) => target,
+    )
+    for (const target of targets.filter((one) => !/^[a-z]+:/.test(one))) {
+      t.ok(existsSync(join(root, dirname(name), target)), `${name} → ${target}`)
+    }
+  }
+  t.end()
+})
+
+/** `GET /launches/:launch`, as the public and the operations listener declare them; the staff site is a site of pages. */
+function declaredRoutes(): readonly string[] {
+  const declared = readSources()
+    .filter(({ folder }) => folder !== 'staff' && folder !== 'sandbox')
+    .flatMap(({ text }) => [
+      ...[...text.matchAll(/\.(get|post|put|delete)(?:<[^(]*>)?\(\s*'(\/[^']*)'/g)].map(
+        ([, method = '', path]) => `${method.toUpperCase()} ${path}`,
+      ),
+      ...[...text.matchAll(/url: '(\/[^']*)'/g)].map(([, path]) => `GET ${path}`),
+    ])
+  return [...declared.filter((route) => route !== 'GET /app/:launch'), 'GET /smart-bff.js']
+}
