@@ -99,3 +99,57 @@ function declaredRoutes(): readonly string[] {
     ])
   return [...declared.filter((route) => route !== 'GET /app/:launch'), 'GET /smart-bff.js']
 }
+
+/** Code below src, tests below test: the last two cells of a row of the security tables. */
+function evidence(
+  text: string,
+): readonly { readonly row: string; readonly files: readonly string[] }[] {
+  return text.split('\n').flatMap((row) => {
+    const [, code, tests] = /\| ([^|]*) \| ([^|]*) \|$/.exec(row) ?? []
+    const named = (cell = '', folder: string, end: string): readonly string[] =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => `${folder}/${name}${end}`)
+    if (!/^`[a-z-]+(\/[a-z-]+)*\.ts`/.test(code ?? '')) return []
+    return [{ row, files: [...named(code, 'src', ''), ...named(tests, 'test', '.test.ts')] }]
+  })
+}
+
+t.test('security: every threat and requirement names code and tests that exist', (t) => {
+  for (const name of ['SECURITY.md', 'docs/asvs.md']) {
+    const rows = evidence(read(name))
+    t.ok(rows.length > 50, name)
+    for (const { row, files } of rows) {
+      t.same(
+        files.filter((file) => !existsSync(join(root, file))),
+        [],
+        row,
+      )
+      t.ok(
+        files.some((file) => file.startsWith('test/')),
+        row,
+      )
+    }
+  }
+  t.end()
+})
+
+t.test('security: ASVS 5.0 has 70 requirements of level 1 and 183 of level 2', (t) => {
+  const rows = read('docs/asvs.md')
+    .split('\n')
+    .flatMap((row) => {
+      const [, number, level = '', how = ''] =
+        /^\| (\d+\.\d+\.\d+) \| ([123]) \| ([^|]+) \|/.exec(row) ?? []
+      return number === undefined ? [] : [{ number, level, how, row }]
+    })
+  t.equal(new Set(rows.map(({ number }) => number)).size, rows.length, 'once each')
+  for (const [level, count] of [
+    ['1', 70],
+    ['2', 183],
+  ] as const) {
+    t.equal(rows.filter((row) => row.level === level).length, count)
+  }
+  const silent = rows.filter(
+    ({ how, row }) => !how.startsWith('Does not apply. ') && evidence(row).length === 0,
+  )
+  t.same(silent, [], 'a row is met, or says why it does not apply')
+  t.end()
+})

@@ -145,3 +145,16 @@ t.test('the browser helper stands alone', (t) => {
 function code(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
 }
+
+t.test('the product starts no process and makes no code of text', (t) => {
+  for (const { path, text, imports } of product) {
+    const names = imports.map(({ specifier }) => specifier)
+    t.same(
+      names.filter((name) => ['node:child_process', 'node:vm', 'node:cluster'].includes(name)),
+      [],
+      path,
+    )
+    t.notMatch(text, /\beval\(|\bnew Function\(/, path)
+  }
+  t.end()
+})
