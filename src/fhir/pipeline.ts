@@ -3,19 +3,22 @@ import { passedHeaders } from './answer-headers.ts'
 import { answerBatch } from './batch.ts'
 import { answerBinary } from './binary.ts'
 import { readBody } from './body.ts'
-import { capabilityStatement } from './capability.ts'
+import { capabilityStatement, readStatement } from './capability.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import type { FhirRequest } from './request.ts'
+import { parseExact } from './exact-json.ts'
 import { readPage } from './handles.ts'
 import { createRewriter } from './rewriter.ts'
 import type { Rewritten } from './rewriter.ts'
 import { allow } from './steps/allow.ts'
 import { bind } from './steps/bind.ts'
 import type { Bound } from './steps/bind.ts'
+import { outboundOf } from './steps/forward.ts'
+import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
 import { judgeBrowser, openLaunch, refuseError } from './steps/open.ts'
 import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
 import { record } from './steps/record.ts'
@@ -23,9 +26,8 @@ import { respond } from './steps/respond.ts'
 import { rewrite } from './steps/rewrite.ts'
 import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
-import { fetchJudged } from './trip.ts'
+import { fetchJudged, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
-import type { LaunchView } from './view.ts'
 
 /**
  * The way of a FHIR request (DESIGN):
@@ -102,7 +104,7 @@ async function answerRead(
   if (isRefusal(covered)) return covered
   const bound = bind(covered, launch.view)
   if (isRefusal(bound)) return bound
-  if (request.interaction === 'capabilities') return capabilities(launch.view, deps)
+  if (request.interaction === 'capabilities') return answerCapabilities(bound, trip)
 
   const current = await judgeCurrent(bound, trip)
   if (current !== undefined) return current
@@ -158,8 +160,17 @@ function replyOf(rewritten: Rewritten, headers: Reply['headers']): Reply {
   return { kind: 'reply', status: 200, body, headers, count, patients, reason }
 }
 
-function capabilities(view: LaunchView, deps: PipelineDeps): Reply {
-  const body = Buffer.from(JSON.stringify(capabilityStatement(view, deps.startedAt)))
+/** Cut down from what the EHR says today; its answers are not kept (DESIGN rule 15). */
+async function answerCapabilities(bound: Bound, trip: Trip): Promise<Reply | Refusal> {
+  const { view } = trip.launch
+  const { urls } = trip.deps.upstreams.of(view.tenant)
+  const received = await sendOutbound(outboundOf(bound.sent, urls), trip)
+  if (received.kind === 'fault') return refuseFault(received)
+  if (received.status !== 200) return refuseStatus(received)
+  const json = isFhirJson(received.headers.contentType)
+  const ehr = json ? readStatement(parseExact(received.body)) : undefined
+  if (ehr === undefined) return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
+  const body = Buffer.from(JSON.stringify(capabilityStatement(view, ehr, trip.deps.startedAt)))
   const none = { count: undefined, patients: [], reason: undefined }
   return { kind: 'reply', status: 200, body, headers: {}, ...none }
 }

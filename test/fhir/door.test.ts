@@ -402,18 +402,95 @@ t.test('URLs of records under the base become ours, others stay', async (t) => {
   t.equal(entry.resource.code.coding[0].system, system)
 })
 
-t.test('capabilities are answered by us and say what this launch may do', async (t) => {
-  const world = await open(t, { granted: 'patient/Observation.rs' })
+t.test('capabilities say what this launch may do, cut down from the EHR’s', async (t) => {
+  const mode = {
+    allow: [
+      {
+        feature: 'Vitals',
+        resource: 'Observation',
+        interactions: ['read', 'search-type', 'update'],
+        search: ['_id', 'code', 'date', 'category', '_count'],
+        include: ['Observation:encounter', 'Observation:device'],
+      },
+      { feature: 'Banner', resource: 'Patient', interactions: ['read'] },
+      { feature: 'Visits', resource: 'Encounter', interactions: ['read'] },
+      { feature: 'Record', operation: 'Patient/$everything' },
+      { feature: 'Latest', operation: 'Observation/$lastn' },
+      { feature: 'Dashboard', bundle: ['batch', 'transaction'] },
+    ],
+  }
+  const world = await open(t, { granted: 'patient/Observation.rs patient/Encounter.rs', mode })
+  const code = (...list: string[]): object[] => list.map((one) => ({ code: one }))
+  world.ehr.answer = respondWith({
+    resourceType: 'CapabilityStatement',
+    implementation: { url: world.ehr.base },
+    rest: [
+      {
+        mode: 'server',
+        security: { extension: [{ url: 'oauth-uris' }] },
+        interaction: code('batch', 'search-system'),
+        resource: [
+          {
+            type: 'Observation',
+            interaction: code('read', 'search-type', 'update', 'delete'),
+            versioning: 'versioned-update',
+            searchInclude: ['Observation:encounter', 'Observation:subject'],
+            searchParam: [
+              { name: 'code', type: 'token', definition: `${world.ehr.base}/SearchParameter/1` },
+              { name: 'date', type: 'date' },
+              { name: 'patient', type: 'reference' },
+            ],
+            operation: [{ name: 'lastn', definition: `${world.ehr.base}/OperationDefinition/1` }],
+          },
+          { type: 'Patient', interaction: code('read') },
+          { type: 'Encounter', interaction: code('search-type') },
+          { type: 'Condition', interaction: code('read') },
+        ],
+      },
+    ],
+  })
   const answer = await world.fetch(at('metadata?_format=json'))
   t.equal(answer.status, 200)
+  t.equal(world.ehr.seen[0]?.url, '/fhir/r4/metadata')
   const statement = answer.json()
   t.equal(statement.resourceType, 'CapabilityStatement')
   t.strictSame(
-    statement.rest[0].resource.map((one: { type: string }) => one.type),
-    ['Observation'],
+    statement.rest,
+    [
+      {
+        mode: 'server',
+        resource: [
+          {
+            type: 'Observation',
+            interaction: code('read', 'search-type'),
+            versioning: 'versioned-update',
+            searchInclude: ['Observation:encounter'],
+            searchParam: [
+              { name: '_id', type: 'token' },
+              { name: 'code', type: 'token' },
+              { name: 'date', type: 'date' },
+            ],
+            operation: [
+              {
+                name: 'lastn',
+                definition: 'http://hl7.org/fhir/OperationDefinition/Observation-lastn',
+              },
+            ],
+          },
+        ],
+        interaction: code('batch'),
+      },
+    ],
+    'what rule, scope and EHR agree on: no Patient without a scope, no Encounter read, no update',
   )
-  t.equal(world.ehr.seen.length, 0)
+  t.notMatch(answer.text, new URL(world.ehr.base).host)
   t.match(world.audited[0], { event: 'fhir.access', interaction: 'capabilities' })
+  for (const body of [{ resourceType: 'Patient', id: 'p1' }, '<CapabilityStatement/>', '']) {
+    world.ehr.answer = respondWith(body)
+    t.equal((await world.fetch(at('metadata'))).status, 502)
+  }
+  world.ehr.answer = respondWith({}, 503)
+  t.equal((await world.fetch(at('metadata'))).status, 503)
 })
 
 t.test('a browser that goes away cancels the call to the EHR', async (t) => {
