@@ -8,10 +8,7 @@ import { createEhrs } from './ehr/connection.ts'
 import { redirectPathOf } from './ehr/quirks.ts'
 import { createRefresh } from './ehr/refresh.ts'
 import { createRevoke } from './ehr/revoke.ts'
-import { createFhirDoor } from './fhir/door.ts'
-import { createLinks } from './fhir/links.ts'
-import { createUpstreams } from './fhir/upstreams.ts'
-import { createViews } from './fhir/view.ts'
+import { createFhir, type Fhir } from './fhir/create-fhir.ts'
 import { createDirectory } from './launch/directory.ts'
 import { jwksRoute } from './launch/jwks-route.ts'
 import { renewRoute } from './launch/renew.ts'
@@ -26,6 +23,7 @@ import { reportReadiness } from './operations/report-readiness.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
 import { createSessionCookies } from './session/cookies.ts'
+import { confirmRoute } from './session/confirm-route.ts'
 import { draftRoutes } from './session/draft-routes.ts'
 import { createDrafts } from './session/drafts.ts'
 import { eventRoutes } from './session/event-routes.ts'
@@ -48,7 +46,7 @@ import { createClientAddress } from './web/client-address.ts'
 import { appRoutes, assetRoutes, createAppParts } from './web/app-routes.ts'
 import { ownRoutes } from './web/own-routes.ts'
 import { createPages } from './web/pages.ts'
-import { createPublicServer, type FhirDoor } from './web/public-server.ts'
+import { createPublicServer } from './web/public-server.ts'
 import { launchRateLimit } from './web/rate-limit.ts'
 
 /**
@@ -72,7 +70,7 @@ export async function createApp(config: Config): Promise<App> {
   const ehrSide = connectEhrs(config, ground)
   const launches = keepLaunches(config, ground, ehrSide)
   const fhir = openFhir(config, ground, launches)
-  const server = await serveBrowsers(config, ground, ehrSide, launches, fhir.door)
+  const server = await serveBrowsers(config, ground, ehrSide, launches, fhir)
   return assemble(config, ground, ehrSide, { launches, fhir, server })
 }
 
@@ -182,26 +180,22 @@ function openFhir(config: Config, ground: Ground, launches: Launches) {
   const { tokens, cookies } = launches
   // Opened records stay in memory for as long as the store's link would tell of their end (DESIGN rule 12).
   const vault = createRememberingVault({ vault: launches.vault, store, now })
-  const upstreams = createUpstreams(config.tenants, (tenant, open) => {
-    metrics.circuit(tenant, open)
-    log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
-  })
-  const door = createFhirDoor({
-    publicUrl: config.publicUrl,
+  return createFhir(config, {
     startedAt: new Date(now()).toISOString(),
     cookies,
     vault,
     tokens,
+    store,
     audit,
-    views: createViews(config.tenants),
-    links: createLinks(config.keys.encryption),
-    upstreams,
     clientAddress: createClientAddress(config.trustProxy),
     log: {
       fault: (error, incident) => log.error({ event: 'request.failed', request: incident, error }),
     },
+    onCircuit: (tenant, open) => {
+      metrics.circuit(tenant, open)
+      log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
+    },
   })
-  return { door, close: () => upstreams.close() }
 }
 
 /** The listener the browser meets. */
@@ -210,7 +204,7 @@ async function serveBrowsers(
   ground: Ground,
   ehrSide: EhrSide,
   launches: Launches,
-  fhirDoor: FhirDoor,
+  fhir: Fhir,
 ): Promise<FastifyInstance> {
   const { audit, log, store, now } = ground
   const { cookies, records, openOwnLaunch } = launches
@@ -223,7 +217,7 @@ async function serveBrowsers(
     publicOrigin,
     trustProxy: config.trustProxy,
     tls: config.listen.tls,
-    fhirDoor,
+    fhirDoor: fhir.door,
     pages,
     report: ({ code, incident, error }) => {
       if (isOurFault(code)) log.error({ event: 'request.failed', request: incident, error })
@@ -258,6 +252,7 @@ async function serveBrowsers(
     await scope.register(eventRoutes({ store }))
     await scope.register(launchRoutes({ ...entry, drafts }))
     await scope.register(draftRoutes({ openOwnLaunch, drafts }))
+    await scope.register(confirmRoute({ openOwnLaunch, confirm: fhir.confirm }))
     await scope.register(renewRoute(entry))
   })
   // What is nobody's in particular: no session, no store.
@@ -326,7 +321,6 @@ function assemble(
 type Ground = Awaited<ReturnType<typeof layGround>>
 type EhrSide = ReturnType<typeof connectEhrs>
 type Launches = ReturnType<typeof keepLaunches>
-type Fhir = ReturnType<typeof openFhir>
 interface Running {
   readonly launches: Launches
   readonly fhir: Fhir

@@ -104,12 +104,27 @@ export const errorTable = {
   ),
   FHIR_BODY_INVALID: row(400, 'not_permitted', 'The data sent to the EHR was not understood.'),
   FHIR_BODY_TOO_LARGE: row(413, 'not_permitted', 'The data sent to the EHR is too large.'),
+  FHIR_CONFIRMATION_MISSING: row(
+    428,
+    'not_permitted',
+    'Confirm first which patient this is about. Nothing was sent.',
+  ),
+  FHIR_CONFIRMATION_STALE: row(
+    409,
+    'write_conflict',
+    'The name or birth date on the screen is not the one in the EHR. Read the chart again before you write.',
+  ),
   FHIR_EHR_BUSY: row(429, 'data_unavailable', 'The EHR is busy. Try again in a moment.'),
   FHIR_EHR_FAILED: row(502, 'data_unavailable', 'The EHR could not answer.'),
   FHIR_EHR_FORBIDDEN: row(403, 'not_permitted', 'The EHR does not permit this.'),
   FHIR_EHR_REFUSED: row(400, 'not_permitted', 'The EHR did not understand the request.'),
   FHIR_EHR_UNAVAILABLE: row(503, 'data_unavailable', 'The EHR is not available at the moment.'),
   FHIR_EHR_UNPROCESSABLE: row(422, 'not_permitted', 'The EHR could not process the request.'),
+  FHIR_KEY_REUSED: row(
+    422,
+    'not_permitted',
+    'This key was used for another change before. Nothing was sent.',
+  ),
   FHIR_NOT_ALLOWED: row(403, 'not_permitted', 'The app is not set up for this request.'),
   FHIR_PAGE_GONE: row(410, 'data_unavailable', 'This page of results is gone. Search again.'),
   FHIR_PARAMETER_NOT_ALLOWED: row(

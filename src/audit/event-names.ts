@@ -17,6 +17,7 @@ export const auditEvents = {
   'fhir.permitted': 'A read was permitted; its answer began.',
   'fhir.access': 'Patient data was read.',
   'fhir.aborted': 'The answer broke off before its end.',
+  'fhir.confirmed': 'The patient that the app shows was compared with the EHR before a write.',
   'fhir.intended': 'A write was permitted and is about to be sent.',
   'fhir.written': 'The EHR saved the write.',
   'fhir.uncertain': 'A write was sent, and whether it was saved is not known.',

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Audit } from '../audit/event.ts'
 import type { SessionCookies } from '../session/cookies.ts'
+import type { Store } from '../store/store.ts'
 import type { Tokens, Vault } from '../vault/vault.ts'
 import type { Prove } from './guard/prove.ts'
 import type { Links } from './links.ts'
@@ -20,6 +21,14 @@ export interface FhirDeps {
   readonly views: Views
   readonly links: Links
   readonly upstreams: Upstreams
+  readonly store: Pick<
+    Store,
+    | 'claimIdempotent'
+    | 'putIdempotent'
+    | 'deleteIdempotent'
+    | 'putConfirmation'
+    | 'takeConfirmation'
+  >
   /** The browser's address as far as trustProxy lets it be believed. */
   readonly clientAddress: (incoming: IncomingMessage) => string
   readonly log: FhirLog

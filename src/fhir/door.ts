@@ -49,6 +49,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
     request: undefined,
     rule: undefined,
     upstreamStatus: undefined,
+    savedId: undefined,
     writeSent: false,
   }
   outgoing.once('close', () => {

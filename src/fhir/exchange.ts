@@ -23,6 +23,8 @@ export interface Exchange {
   request: FhirRequest | undefined
   rule: string | undefined
   upstreamStatus: number | undefined
+  /** The id that a create was given. */
+  savedId: string | undefined
   /** From the moment a write may have reached the EHR (DESIGN rule 8). */
   writeSent: boolean
 }
@@ -43,6 +45,6 @@ export interface Reply {
   readonly count: number | undefined
   /** Without a patient in context: whom the answer was about. */
   readonly patients: readonly string[]
-  /** Something was held back: a word for the audit. */
-  readonly reason: 'dropped' | 'link_outside' | undefined
+  /** Something was held back, or had been done before: a word for the audit. */
+  readonly reason: 'dropped' | 'link_outside' | 'repeated' | undefined
 }

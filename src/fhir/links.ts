@@ -12,7 +12,7 @@ export interface Links {
   open(kind: LinkKind, launch: string, token: string): string | undefined
 }
 
-export type LinkKind = 'page' | 'binary'
+export type LinkKind = 'page' | 'binary' | 'confirm' | 'once'
 
 const ivBytes = 12
 const tagBytes = 16

@@ -2,6 +2,7 @@ import { SmartBffError } from '../errors.ts'
 import { createChanges, deadlinePart, type Changes } from './embedded/deadlines.ts'
 import { auditPart } from './embedded/audit.ts'
 import { matrixPart } from './embedded/matrix.ts'
+import { writesPart } from './embedded/writes.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
 import type { LaunchKey, Store, StoredLaunch } from './store.ts'
 
@@ -24,6 +25,7 @@ export function createEmbeddedStore(deps: {
     ...launchPart(table, launches, changes, deadlines),
     ...leasePart(table),
     ...draftPart(table),
+    ...writesPart(table),
     countUp: countUp(table),
     ...deadlines,
     ...matrixPart(deps.now),

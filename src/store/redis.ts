@@ -8,6 +8,7 @@ import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
 import { createLink } from './redis/link.ts'
 import { auditPart } from './redis/audit.ts'
 import { matrixPart } from './redis/matrix.ts'
+import { writesPart } from './redis/writes.ts'
 import * as names from './redis/names.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
 import type { LaunchKey, NewLaunch, Store, StoredLaunch } from './store.ts'
@@ -35,6 +36,7 @@ export function createRedisStore(deps: {
     ...draftPart(client, ask),
     ...deadlinePart(client, ask, deps.now),
     ...matrixPart(client, ask),
+    ...writesPart(client, ask),
     ...auditPart(client, ask),
     ...replicatedPart(client),
     onChange: link.onChange,

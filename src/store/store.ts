@@ -85,6 +85,24 @@ export interface Store {
   /** With `held` only while it is still that. */
   deleteDraft(name: string, held?: string): Promise<boolean>
 
+  /**
+   * `idempotent:{h}:<name>`: what is known of a write that must not happen twice. Claims the name with `text`; where it
+   * was taken, answers what stands there, and changes nothing.
+   */
+  claimIdempotent(
+    session: string,
+    name: string,
+    text: string,
+    lifeMs: number,
+  ): Promise<string | undefined>
+  putIdempotent(session: string, name: string, text: string, lifeMs: number): Promise<void>
+  deleteIdempotent(session: string, name: string): Promise<void>
+
+  /** `confirmed:{h}:<launch>`: the user has confirmed whom the app shows. The newest counts. */
+  putConfirmation(of: LaunchKey, text: string, lifeMs: number): Promise<void>
+  /** Taken once: one confirmation, one write. */
+  takeConfirmation(of: LaunchKey): Promise<string | undefined>
+
   /** `count:<name>`: one more within a window that begins with the first. Answers how many, and when the window ends. */
   countUp(name: string, windowMs: number): Promise<{ count: number; leftMs: number }>
 

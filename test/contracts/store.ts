@@ -22,6 +22,7 @@ export async function storeContract(
   await t.test('launches', (t) => launchContract(t, underTest))
   await t.test('the end of a session', (t) => endContract(t, underTest))
   await t.test('drafts', (t) => draftContract(t, underTest))
+  await t.test('what writes need', (t) => writesContract(t, underTest))
   await t.test('counters', (t) => countContract(t, underTest))
   await t.test('leases', (t) => leaseContract(t, underTest))
   await t.test('activity', (t) => touchContract(t, underTest))
@@ -376,6 +377,44 @@ async function draftContract(t: Test, { store, other, pass }: StoreUnderTest): P
     await pass(80)
     t.equal(await store.readDraft(name), undefined)
     t.equal(await store.replaceDraft(name, undefined, 'two', minuteMs), true)
+  })
+}
+
+async function writesContract(t: Test, { store, other, pass }: StoreUnderTest): Promise<void> {
+  await t.test('of many repeats of one write one is the first', async (t) => {
+    const [session, name] = [id(), id()]
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        (n % 2 === 0 ? store : other).claimIdempotent(session, name, `claim-${n}`, minuteMs),
+      ),
+    )
+    const first = claims.indexOf(undefined)
+    t.equal(claims.filter((held) => held === undefined).length, 1)
+    t.ok(claims.every((held, n) => n === first || held === `claim-${first}`))
+    t.equal(await store.claimIdempotent(id(), name, 'x', minuteMs), undefined, 'another session')
+    await store.putIdempotent(session, name, 'result', minuteMs)
+    t.equal(await other.claimIdempotent(session, name, 'x', minuteMs), 'result')
+    await store.deleteIdempotent(session, name)
+    t.equal(await other.claimIdempotent(session, name, 'x', 50), undefined)
+    await pass(80)
+    t.equal(await other.claimIdempotent(session, name, 'y', minuteMs), undefined)
+  })
+
+  await t.test('a confirmation is taken once', async (t) => {
+    const of = { session: id(), launch: id() }
+    t.equal(await store.takeConfirmation(of), undefined)
+    await store.putConfirmation(of, 'older', minuteMs)
+    await store.putConfirmation(of, 'newer', minuteMs)
+    const taken = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? store : other).takeConfirmation(of)),
+    )
+    t.strictSame(
+      taken.filter((text) => text !== undefined),
+      ['newer'],
+    )
+    await store.putConfirmation(of, 'late', 50)
+    await pass(80)
+    t.equal(await other.takeConfirmation(of), undefined)
   })
 }
 

@@ -13,6 +13,7 @@ import { createUpstreams } from '../../src/fhir/upstreams.ts'
 import { createViews } from '../../src/fhir/view.ts'
 import type { LaunchView } from '../../src/fhir/view.ts'
 import { createSessionCookies } from '../../src/session/cookies.ts'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { hashSession } from '../../src/vault/names.ts'
 import type { LaunchRecord } from '../../src/vault/record.ts'
 import type { OpenLaunch, Opening } from '../../src/vault/vault.ts'
@@ -20,7 +21,7 @@ import type { OpenLaunch, Opening } from '../../src/vault/vault.ts'
 /** The proxy over real sockets: a browser's request, our door, a small EHR of node:http. */
 
 export const launchId = 'launch-0123456789abcdef'
-const sessionId = 's'.repeat(43)
+export const sessionId = 's'.repeat(43)
 const key = new Secret(Buffer.alloc(32, 7).toString('base64url'))
 
 export interface World {
@@ -190,6 +191,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     views: createViews([tenant]),
     links: createLinks([{ id: 'k1', secret: key }]),
     upstreams,
+    store: createEmbeddedStore({ now: Date.now }),
     clientAddress: (incoming) => incoming.socket.remoteAddress ?? '',
     log: { fault: (error) => faults.push(error) },
   }

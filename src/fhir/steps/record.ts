@@ -1,5 +1,6 @@
 import type { Audit, AuditEvent } from '../../audit/event.ts'
 import { errorTable } from '../../errors.ts'
+import { isWrite } from '../../smart/interactions.ts'
 import type { Refusal } from '../decision.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { parameterName } from '../request.ts'
@@ -82,12 +83,20 @@ function common(exchange: Exchange): Omit<AuditEvent, 'event' | 'outcome'> {
     ...(rule === undefined ? {} : { rule }),
     ...(request === undefined ? {} : { interaction: request.interaction }),
     ...(request?.resource === undefined ? {} : { resource: request.resource }),
+    ...writtenId(exchange),
     ...(request?.operation === undefined ? {} : { operation: request.operation }),
     ...(request === undefined || request.parameters.length === 0
       ? {}
       : { parameters: request.parameters.map(named) }),
     ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
   }
+}
+
+/** Which record a write was about: the audit writes it as a pseudonym. */
+function writtenId({ request, savedId }: Exchange): { resourceId?: string } {
+  if (request === undefined || !isWrite(request.interaction)) return {}
+  const resourceId = request.id ?? savedId
+  return resourceId === undefined ? {} : { resourceId }
 }
 
 function named(parameter: Parameter): { name: string; value: string } {

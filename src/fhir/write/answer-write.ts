@@ -1,25 +1,26 @@
 import type { ResourceRule } from '../../config/schema/rule.ts'
-import { copyIssues } from '../../smart/outcome.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import { parseExact } from '../exact-json.ts'
 import type { Reply } from '../exchange.ts'
-import type { FhirRequest } from '../request.ts'
 import type { Bound } from '../steps/bind.ts'
 import { refuseFault } from '../steps/guard.ts'
 import { recordIntent } from '../steps/record.ts'
 import { sendOutbound } from '../trip.ts'
 import type { Trip } from '../trip.ts'
+import { takeConfirmation } from './confirm.ts'
 import { opaqueTag } from './if-match.ts'
+import { claimOnce } from './once.ts'
 import { judgeOutcome } from './outcome.ts'
 import { prepareCreate, prepareDelete, preparePatch, prepareUpdate } from './prepare.ts'
 import type { PreparedWrite } from './prepare.ts'
 import { readStored } from './stored.ts'
+import { validate } from './validate.ts'
 
 /**
  * The way of a write (DESIGN, Fine print; rule 8):
  *
- *   version named → stored record read, judged, of that version → new record judged → validated → intent recorded → sent
+ *   version named → stored record read, judged, of that version → new record judged → not asked before → confirmed
+ *   → validated → intent recorded → sent
  *
  * Until it is sent nothing has happened and any refusal is plain. From then on whatever goes wrong is `write_uncertain`.
  */
@@ -31,6 +32,29 @@ export async function answerWrite(
   const rule = ruleOf(bound, trip)
   const prepared = await prepare(body, bound, rule, trip)
   if (isRefusal(prepared)) return prepared
+  const once = await claimOnce(prepared, bound, trip)
+  if (once === undefined) return carryOut(prepared, bound, rule, trip)
+  if (once.kind !== 'first') return once
+  let result: Reply | Refusal | undefined
+  try {
+    result = await carryOut(prepared, bound, rule, trip)
+  } finally {
+    const uncertain = result === undefined && trip.exchange.writeSent
+    await once.settle(uncertain ? refuse('FHIR_WRITE_UNCERTAIN') : result)
+  }
+  return result
+}
+
+async function carryOut(
+  prepared: PreparedWrite,
+  bound: Bound,
+  rule: ResourceRule,
+  trip: Trip,
+): Promise<Reply | Refusal> {
+  if (rule.confirm === true) {
+    const missing = await takeConfirmation(trip.launch, trip.deps)
+    if (missing !== undefined) return missing
+  }
   if (rule.validate === true) {
     const invalid = await validate(prepared, bound.request, trip)
     if (invalid !== undefined) return invalid
@@ -55,11 +79,9 @@ async function prepare(
   trip: Trip,
 ): Promise<PreparedWrite | Refusal> {
   const { headers } = trip.exchange.incoming
-  // Not kept yet, so a repeat would be a second record: better said than silently ignored.
-  if (headers['idempotency-key'] !== undefined) return refuse('FHIR_NOT_ALLOWED')
-  // A rule that asks for a confirmation cannot be met before the app can give one.
-  if (rule.confirm === true) return refuse('FHIR_NOT_ALLOWED')
   if (bound.request.interaction === 'create') return prepareCreate(body, bound, trip)
+  // What names its version cannot happen twice; better said than silently ignored.
+  if (headers['idempotency-key'] !== undefined) return refuse('FHIR_NOT_ALLOWED')
 
   const asked = opaqueTag(headers['if-match'])
   if (asked === undefined && !mayLackVersion(headers['if-match'], rule)) {
@@ -93,31 +115,6 @@ function prepareUpsert(
   return asked === undefined
     ? prepareUpdate(body, bound, undefined, trip)
     : refuse('FHIR_WRITE_STALE')
-}
-
-/** Asks the EHR first ($validate, FHIR R4 resource-operation-validate); nothing is stored by it. */
-async function validate(
-  { result }: PreparedWrite,
-  { resource = '', id }: FhirRequest,
-  trip: Trip,
-): Promise<Refusal | undefined> {
-  if (result === undefined) return undefined
-  const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
-  const path = id === undefined ? resource : `${resource}/${id}`
-  const received = await sendOutbound(
-    {
-      method: 'POST',
-      target: `${urls.prefix}/${path}/$validate`,
-      headers: ['content-type', 'application/fhir+json'],
-      body: Buffer.from(JSON.stringify(result)),
-    },
-    trip,
-  )
-  if (received.kind === 'fault') return refuseFault(received)
-  const issues = copyIssues(parseExact(received.body))
-  const faults = issues.filter(({ severity }) => severity === 'fatal' || severity === 'error')
-  if (received.status === 200 && issues.length > 0 && faults.length === 0) return undefined
-  return { ...refuse('FHIR_VALIDATION_FAILED'), issues: faults }
 }
 
 /** The rule that allow found, whose further keys say how strict a write is. */

@@ -55,6 +55,9 @@ function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Reply | Refu
   const { request } = bound
   const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
   const headers = { ...passedHeaders(received.headers), ...locationHeaders(received, rewriter) }
+  trip.exchange.savedId = /\/([A-Za-z0-9.-]{1,64})(?:\/_history\/[^/]+)?$/.exec(
+    headers['location'] ?? '',
+  )?.[1]
   const reply: Reply = {
     kind: 'reply',
     status: received.status,

@@ -23,6 +23,12 @@ export const matrixName = ({ tenant, mode }: MatrixKey): string => `matrix:{${te
 
 export const leaseName = (name: string): string => `lock:${name}`
 
+export const idempotentName = (session: string, name: string): string =>
+  `idempotent:{${session}}:${name}`
+
+export const confirmationName = ({ session, launch }: LaunchKey): string =>
+  `confirmed:{${session}}:${launch}`
+
 export const draftName = (name: string): string => `draft:${name}`
 
 export const countName = (name: string): string => `count:${name}`

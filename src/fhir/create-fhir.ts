@@ -1,0 +1,39 @@
+import type { Config } from '../config/schema/config.ts'
+import type { FhirDeps } from './deps.ts'
+import { createFhirDoor } from './door.ts'
+import type { FhirDoor } from './door.ts'
+import { createLinks } from './links.ts'
+import { createUpstreams } from './upstreams.ts'
+import { createViews } from './view.ts'
+import { createConfirm } from './write/confirm.ts'
+import type { Confirm } from './write/confirm.ts'
+
+/** The FHIR proxy with its own parts: the connections to the EHRs, the rules of each mode, the links that it seals. */
+export interface Fhir {
+  readonly door: FhirDoor
+  readonly confirm: Confirm
+  close(): Promise<void>
+}
+
+type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams'
+
+export function createFhir(
+  config: Pick<Config, 'publicUrl' | 'tenants' | 'keys'>,
+  outer: Omit<FhirDeps, OwnParts> & {
+    readonly onCircuit: (tenant: string, open: boolean) => void
+  },
+): Fhir {
+  const upstreams = createUpstreams(config.tenants, outer.onCircuit)
+  const deps: FhirDeps = {
+    ...outer,
+    publicUrl: config.publicUrl,
+    views: createViews(config.tenants),
+    links: createLinks(config.keys.encryption),
+    upstreams,
+  }
+  return {
+    door: createFhirDoor(deps),
+    confirm: createConfirm(deps),
+    close: () => upstreams.close(),
+  }
+}

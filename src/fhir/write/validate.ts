@@ -1,0 +1,34 @@
+import { copyIssues } from '../../smart/outcome.ts'
+import { refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import { parseExact } from '../exact-json.ts'
+import type { FhirRequest } from '../request.ts'
+import { refuseFault } from '../steps/guard.ts'
+import { sendOutbound } from '../trip.ts'
+import type { Trip } from '../trip.ts'
+import type { PreparedWrite } from './prepare.ts'
+
+/** Asks the EHR first ($validate, FHIR R4 resource-operation-validate); nothing is stored by it. */
+export async function validate(
+  { result }: PreparedWrite,
+  { resource = '', id }: FhirRequest,
+  trip: Trip,
+): Promise<Refusal | undefined> {
+  if (result === undefined) return undefined
+  const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
+  const path = id === undefined ? resource : `${resource}/${id}`
+  const received = await sendOutbound(
+    {
+      method: 'POST',
+      target: `${urls.prefix}/${path}/$validate`,
+      headers: ['content-type', 'application/fhir+json'],
+      body: Buffer.from(JSON.stringify(result)),
+    },
+    trip,
+  )
+  if (received.kind === 'fault') return refuseFault(received)
+  const issues = copyIssues(parseExact(received.body))
+  const faults = issues.filter(({ severity }) => severity === 'fatal' || severity === 'error')
+  if (received.status === 200 && issues.length > 0 && faults.length === 0) return undefined
+  return { ...refuse('FHIR_VALIDATION_FAILED'), issues: faults }
+}
