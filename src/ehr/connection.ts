@@ -37,7 +37,7 @@ export function createEhr(tenant: Tenant, deps: EhrDeps): Ehr {
     redirectUri: deps.publicUrl + redirectPathOf(tenant),
     discovery,
     oauth: createOAuthClient({ tenant, quirks, discovery, http, jwksUrl }),
-    identity: createIdentity({ tenant, quirks, discovery, http, now: deps.now }),
+    identity: createIdentity({ tenant, quirks, discovery, http, now: deps.now, onMoved }),
     styles: createStyles({ quirks, http, now: deps.now }),
     close: () => http.close(),
   }

@@ -48,6 +48,8 @@ export function createEhrHttp(tenant: Tenant): EhrHttp {
 export function tlsOptions(tenant: Tenant): Record<string, unknown> {
   const { ca, clientCertificate } = tenant.upstream
   return {
+    // SMART @318; said here, so that no option of the process can lower it.
+    minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca: ca.reveal() }),
     ...(clientCertificate === undefined

@@ -32,6 +32,8 @@ export interface CompleteDeps {
 /** Throws SmartBffError; tokens of a launch that is refused after the exchange are revoked at the EHR. */
 export async function complete(deps: CompleteDeps, ask: CompleteAsk): Promise<LaunchRecord> {
   const { pending, mode, ehr } = ask
+  // A token's lifetime counts from before it was asked for.
+  const askedAt = deps.now()
   const issued = await exchange(ask)
   const received = readLaunchContext(issued.members, ehr.tenant.iss)
   await deps.audit.record({
@@ -47,7 +49,7 @@ export async function complete(deps: CompleteDeps, ask: CompleteAsk): Promise<La
   })
   try {
     const user = await identify(ask, issued)
-    const record = recordOf(deps, ask, { issued, received, user })
+    const record = recordOf(deps, ask, { issued, received, user, askedAt })
     judgeLaunch(mode, record)
     if (ehr.quirks.introspection) await introspect(ehr, record)
     return record
@@ -88,10 +90,15 @@ async function identify({ ehr, pending }: CompleteAsk, issued: Issued): Promise<
 function recordOf(
   deps: CompleteDeps,
   { pending, ehr }: CompleteAsk,
-  got: { readonly issued: Issued; readonly received: ReceivedContext; readonly user: LaunchUser },
+  got: {
+    readonly issued: Issued
+    readonly received: ReceivedContext
+    readonly user: LaunchUser
+    readonly askedAt: number
+  },
 ): LaunchRecord {
   const now = deps.now()
-  const { issued, received, user } = got
+  const { issued, received, user, askedAt } = got
   return {
     schema: 1,
     launch: pending.launch,
@@ -104,9 +111,11 @@ function recordOf(
     scopes: { requested: pending.requested, granted: issued.scope ?? '' },
     tokens: {
       access: issued.accessToken,
-      receivedAt: now,
+      receivedAt: askedAt,
       accessExpiresAt:
-        issued.expiresInSeconds === undefined ? undefined : now + issued.expiresInSeconds * 1000,
+        issued.expiresInSeconds === undefined
+          ? undefined
+          : askedAt + issued.expiresInSeconds * 1000,
       refresh: issued.refreshToken,
     },
     startedAt: now,

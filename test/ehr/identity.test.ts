@@ -7,9 +7,11 @@ async function setUp(t: Test, quirks: Record<string, unknown> = {}) {
   const keys = await generateKeyPair('RS256')
   const stranger = await generateKeyPair('RS256')
   const published = [{ ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }]
-  const state = { keys: published, withJwksUri: true }
+  const state = { keys: published, withJwksUri: true, keysAt: '/keys', down: false }
+  const moved: string[] = []
   const server = await listen((heard, response) => {
     const { origin } = server
+    if (state.down) return response.destroy()
     if (heard.path.endsWith('/smart-configuration')) {
       return json(response, {
         issuer: `${origin}/oauth2`,
@@ -18,17 +20,16 @@ async function setUp(t: Test, quirks: Record<string, unknown> = {}) {
         ...(state.withJwksUri ? { jwks_uri: `${origin}/keys` } : {}),
       })
     }
-    if (heard.path === '/keys') return json(response, { keys: state.keys })
+    if (heard.path === new URL(state.keysAt, origin).pathname)
+      return json(response, { keys: state.keys })
     if (heard.path.endsWith('/openid-configuration')) {
       const issuer = origin + heard.path.replace('/.well-known/openid-configuration', '')
-      return json(response, { issuer, jwks_uri: `${origin}/keys` })
+      return json(response, { issuer, jwks_uri: new URL(state.keysAt, origin).href })
     }
     json(response, {}, 404)
   })
   const expand = (value: unknown): unknown =>
-    Array.isArray(value)
-      ? value.map((text) => String(text).replace('ORIGIN', server.origin))
-      : value
+    JSON.parse(JSON.stringify(value).replaceAll('ORIGIN', server.origin)) as unknown
   const tenant = testTenant({
     iss: `${server.origin}/fhir/r4`,
     quirks: Object.fromEntries(Object.entries(quirks).map(([k, v]) => [k, expand(v)])),
@@ -37,7 +38,7 @@ async function setUp(t: Test, quirks: Record<string, unknown> = {}) {
   const ehr = createEhr(tenant, {
     publicUrl: 'https://app.example',
     now: () => Date.now() + offset,
-    onMoved: () => undefined,
+    onMoved: (_tenant, endpoint) => moved.push(endpoint),
   })
   t.teardown(async () => {
     await ehr.close()
@@ -54,7 +55,7 @@ async function setUp(t: Test, quirks: Record<string, unknown> = {}) {
   })
   const sign = (payload: JWTPayload, key: CryptoKey = keys.privateKey, kid = 'k1') =>
     new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid }).sign(key)
-  return { ehr, server, claims, sign, stranger, state, later: (ms: number) => (offset = ms) }
+  return { ehr, server, claims, sign, stranger, state, moved, later: (ms: number) => (offset = ms) }
 }
 
 const invalid = { code: 'LAUNCH_IDENTITY_INVALID' }
@@ -140,6 +141,59 @@ t.test('a new key is fetched when it appears, but not for every forged kid', asy
     )
   }
   t.equal(server.heard.length, before)
+})
+
+/** Signed as late as the server's clock says. */
+const at = (ms: number): JWTPayload => {
+  const now = Math.floor((Date.now() + ms) / 1000)
+  return { iat: now, exp: now + 300 }
+}
+
+t.test('while the keys cannot be fetched, the old ones serve for a day', async (t) => {
+  const { ehr, server, claims, sign, state, later } = await setUp(t)
+  await ehr.identity.verify(await sign(claims()), undefined)
+  state.down = true
+  const minutes = (count: number): number => count * 60_000
+  later(minutes(20))
+  const late = await sign(claims(at(minutes(20))))
+  t.match(await ehr.identity.verify(late, undefined), { subject: 'dr-a' })
+  const asked = server.heard.length
+  t.match(await ehr.identity.verify(late, undefined), { subject: 'dr-a' })
+  t.equal(server.heard.length, asked, 'a server that is down is not asked for every launch')
+  const foreign = await sign(claims(at(minutes(20))), undefined, 'k9')
+  await t.rejects(
+    ehr.identity.verify(foreign, undefined),
+    { code: 'EHR_UNREACHABLE' },
+    'a key that is not known is no forgery while nobody can say',
+  )
+  later(minutes(60 * 25))
+  const tooLate = await sign(claims(at(minutes(60 * 25))))
+  await t.rejects(ehr.identity.verify(tooLate, undefined), { code: 'EHR_UNREACHABLE' })
+})
+
+t.test('keys that move are followed within their origin, and no further', async (t) => {
+  const { ehr, server, claims, sign, state, moved, later } = await setUp(t)
+  state.withJwksUri = false
+  await ehr.identity.verify(await sign(claims()), undefined)
+  const hours = (count: number): number => count * 3_600_000
+  state.keysAt = '/new/keys'
+  later(hours(2))
+  await ehr.identity.verify(await sign(claims(at(hours(2)))), undefined)
+  t.equal(server.heard.at(-1)?.path, '/new/keys')
+  state.keysAt = 'http://127.0.0.1:1/new/keys'
+  later(hours(4))
+  await ehr.identity.verify(await sign(claims(at(hours(4)))), undefined)
+  t.same(moved, ['jwks_uri'], 'reported, not adopted')
+})
+
+t.test('keys that the tenant names are those of every issuer on its list', async (t) => {
+  const { ehr, server, claims, sign } = await setUp(t, {
+    idTokenIssuers: ['ORIGIN/oidc/idsps/t1/'],
+    endpoints: { jwks: 'ORIGIN/keys' },
+  })
+  const token = await sign(claims({ iss: `${server.origin}/oidc/idsps/t1/` }))
+  t.match(await ehr.identity.verify(token, undefined), { subject: 'dr-a' })
+  t.notOk(server.heard.some(({ path }) => path.endsWith('/openid-configuration')))
 })
 
 t.test('a nonce that was sent must come back', async (t) => {
