@@ -31,6 +31,8 @@ export interface VendorBehaviour {
   /** Whether launch context is repeated when a token is refreshed. */
   readonly contextOnRefresh: boolean
   readonly idTokenOnRefresh: boolean
+  /** Whether an id_token that comes with a refresh names its audience. */
+  readonly audienceOnRefresh: boolean
   /** How `fhirUser` stands in the id_token. */
   readonly fhirUser: 'absolute' | 'relative'
   /** How `need_patient_banner` stands in the token response. */
@@ -55,6 +57,9 @@ export const vendorNames = [
   'veradigm',
   'meditech',
   'medplum',
+  // Not a vendor's: the servers that SMART apps are tried out against.
+  'launcher',
+  'inferno',
 ] as const
 
 export type VendorName = (typeof vendorNames)[number]
@@ -77,6 +82,7 @@ const generic: VendorBehaviour = {
   refreshTokenOnRefresh: true,
   contextOnRefresh: true,
   idTokenOnRefresh: true,
+  audienceOnRefresh: true,
   fhirUser: 'absolute',
   banner: 'boolean',
   extraMembers: {},
@@ -242,6 +248,47 @@ const medplum = vendor({
   tokenError: { error: 'invalid_request' },
 })
 
+const fhirBase = (origin: string): string => `${origin}/fhir/r4`
+
+/** The SMART App Launcher, smart-launcher-v2 (smart-conformance.md 5.9 and 6): its id_tokens after a refresh lack `aud`. */
+const launcher = vendor({
+  issuer: fhirBase,
+  idTokenIssuer: fhirBase,
+  discovery: withoutCallbackIss,
+  refreshTokens: 'keep',
+  audienceOnRefresh: false,
+  fhirUser: 'relative',
+})
+
+/** The simulated server of Inferno's client suite (smart-conformance.md 2.3): its keys are named nowhere in discovery. */
+const inferno = vendor({
+  issuer: fhirBase,
+  idTokenIssuer: fhirBase,
+  discovery: {
+    ...withoutCallbackIss,
+    jwks_uri: null,
+    revocation_endpoint: null,
+    scopes_supported: ['system/*.read', 'user/*.read', 'patient/*.read'],
+    capabilities: [
+      'launch-ehr',
+      'launch-standalone',
+      'authorize-post',
+      'client-public',
+      'client-confidential-symmetric',
+      'client-confidential-asymmetric',
+      'context-ehr-patient',
+      'permission-offline',
+      'permission-online',
+      'permission-patient',
+      'permission-user',
+      'permission-v1',
+      'permission-v2',
+    ],
+  },
+  assertionAlgorithms: ['RS384', 'ES384'],
+  refreshTokens: 'keep',
+})
+
 export const vendors: Readonly<Record<VendorName, VendorBehaviour>> = {
   generic,
   epic,
@@ -250,4 +297,6 @@ export const vendors: Readonly<Record<VendorName, VendorBehaviour>> = {
   veradigm,
   meditech,
   medplum,
+  launcher,
+  inferno,
 }

@@ -2,7 +2,8 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader, type JWK, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import type { LoggedRequest } from '../../src/sandbox/control/log.ts'
-import type { Raw } from '../support/config.ts'
+import { formatFault } from '../../src/config/fault.ts'
+import { loadRaw, type Raw, rawConfig, rawMode } from '../support/config.ts'
 import { startHospital, type Hospital } from '../support/hospital.ts'
 import { newClientKey } from '../support/keys.ts'
 
@@ -13,36 +14,44 @@ import { newClientKey } from '../support/keys.ts'
 
 const id = 'my-app'
 const scopes = [
-  'launch',
   'openid',
   'fhirUser',
   'offline_access',
   'patient/Patient.rs',
   'patient/Observation.rs',
 ]
+const modes = [
+  rawMode({ scopes: ['launch', ...scopes] }),
+  rawMode({ id: 'desk', launch: 'standalone', scopes: ['launch/patient', ...scopes] }),
+]
 
 interface Seen {
   readonly hospital: Hospital
   /** What the EHR put into the launch URL. */
   readonly launch: string
-  readonly authorization: LoggedRequest
-  readonly exchange: LoggedRequest
+  /** Of the EHR launch and of the standalone one, in this order. */
+  readonly authorizations: readonly LoggedRequest[]
+  readonly exchanges: readonly LoggedRequest[]
   readonly refreshes: readonly LoggedRequest[]
   readonly tokens: readonly LoggedRequest[]
+  /** Everything that the EHR gave out. */
+  readonly issued: ReadonlySet<string>
 }
 
-/** A launch, a read, two refreshes, another launch and a read; then the log is looked at. */
+/** 5.01 to 5.04: an EHR launch and a standalone one, each with reads and two refreshes; then the log is looked at. */
 async function play(t: Test, client: Raw, quirks: Raw = {}): Promise<Seen> {
-  const hospital = await startHospital({ tenant: { client, quirks }, mode: { scopes } })
+  const hospital = await startHospital({ tenant: { client, quirks, modes } })
   t.teardown(() => hospital.close())
   const { sandbox } = hospital
   const patient = sandbox.patient('amara').id
-  const given: string[] = []
-  for (const browser of [hospital.browser(), hospital.browser()]) {
-    const navigation = await browser.launch({ patient })
-    given.push(new URL(navigation.trail[0] ?? '').searchParams.get('launch') ?? '')
+  sandbox.control.set({ standalone: { patient } })
+  const given = sandbox.createLaunch({ patient })
+  for (const door of [given.url, `${hospital.publicUrl}/launch/north/desk`]) {
+    const browser = hospital.browser()
+    const { url } = await browser.navigate(door)
+    const launch = /\/app\/([\w-]+)\/$/.exec(url)?.[1] ?? ''
     const read = async (): Promise<void> => {
-      await browser.fetch(`/fhir/${navigation.launch}/Patient/${patient}`)
+      await browser.fetch(`/fhir/${launch}/Patient/${patient}`)
     }
     await read()
     sandbox.control.revoke('access')
@@ -54,11 +63,13 @@ async function play(t: Test, client: Raw, quirks: Raw = {}): Promise<Seen> {
   const tokens = requests.filter(({ where }) => where === 'token')
   const ofKind = (kind: string): readonly LoggedRequest[] =>
     tokens.filter((request) => field(request, 'grant_type') === kind)
-  const [authorization] = requests.filter(({ where }) => where === 'authorize')
-  const [exchange] = ofKind('authorization_code')
-  if (authorization === undefined || exchange === undefined) throw new Error('no launch')
+  const authorizations = requests.filter(({ where }) => where === 'authorize')
+  const exchanges = ofKind('authorization_code')
+  if (authorizations.length !== 2 || exchanges.length !== 2) throw new Error('not two launches')
   const refreshes = ofKind('refresh_token')
-  return { hospital, launch: given[0] ?? '', authorization, exchange, refreshes, tokens }
+  const issued = new Set(sandbox.control.issued())
+  const { launch } = given
+  return { hospital, launch, authorizations, exchanges, refreshes, tokens, issued }
 }
 
 const field = ({ form }: LoggedRequest, name: string): string | undefined => form?.[name]?.[0]
@@ -70,10 +81,30 @@ function checkRegistration(t: Test, { hospital }: Seen): void {
   t.equal(redirect.search + redirect.hash, '', 'one fixed redirect URI, fully specified @21')
   const launch = new URL(`${hospital.publicUrl}/launch`)
   t.equal(launch.search + launch.hash, '', 'one fixed launch URL, fully specified @20')
+  const iss = 'https://ehr.example/fhir'
+  const plain = rawConfig({ publicUrl: 'http://app.hospital.example', iss })
+  const loaded = loadRaw({ ...plain, development: false })
+  t.ok(
+    !loaded.ok && loaded.faults.some((fault) => formatFault('x', fault).includes('publicUrl')),
+    'over https, or production does not start @20 @21',
+  )
 }
 
 /** 5.05 to 5.07. */
-function checkAuthorization(t: Test, { hospital, launch, authorization }: Seen): void {
+function checkAuthorizations(t: Test, seen: Seen): void {
+  const [fromEhr, standalone] = seen.authorizations
+  if (fromEhr === undefined || standalone === undefined) throw new Error('not two launches')
+  for (const authorization of [fromEhr, standalone]) checkAuthorization(t, seen, authorization)
+  const asked = (request: LoggedRequest): string | undefined => query(request, 'scope')
+  t.equal(query(fromEhr, 'launch'), seen.launch, 'launch is the one that the EHR gave @35 @161')
+  t.equal(query(standalone, 'launch'), undefined, 'and none where the EHR gave none')
+  const needed = scopes.join(' ')
+  t.equal(asked(fromEhr), `launch ${needed}`, 'scope is what the mode needs, and no more @37 @46')
+  t.equal(asked(standalone), `launch/patient ${needed}`, 'in each mode @37 @46')
+  t.not(query(fromEhr, 'state'), query(standalone, 'state'), 'a state of its own @2')
+}
+
+function checkAuthorization(t: Test, { hospital }: Seen, authorization: LoggedRequest): void {
   const said = (name: string): string | undefined => query(authorization, name)
   t.equal(authorization.method, 'GET', 'by GET, in the query @50 @51')
   t.equal(said('response_type'), 'code', 'response_type is code @32')
@@ -83,19 +114,24 @@ function checkAuthorization(t: Test, { hospital, launch, authorization }: Seen):
     `${hospital.publicUrl}/callback/north`,
     'redirect_uri is the registered one, character by character @34',
   )
-  t.equal(said('launch'), launch, 'launch is the one that the EHR gave @35 @161')
   t.match(said('state'), /^[\w-]{43}$/, 'state is there, 256 bits @2 @3 @39 @40')
   t.equal(said('aud'), hospital.sandbox.iss, 'aud is the FHIR base exactly @41 @42')
   t.match(said('code_challenge'), /^[\w-]{43}$/, 'code_challenge is there @13 @44')
   t.equal(said('code_challenge_method'), 'S256', 'code_challenge_method is S256 @45')
-  t.equal(said('scope'), scopes.join(' '), 'scope is what the mode needs, and no more @37 @46')
   t.match(said('scope'), /(^| )openid fhirUser( |$)/, 'openid and fhirUser together @47 @195 @196')
   t.match(said('scope'), /(^| )offline_access( |$)/, 'offline_access as configured @216')
   t.equal(said('max_age'), undefined, 'max_age is never sent @211')
 }
 
 /** 5.08 to 5.10, what all clients have in common. */
-function checkExchange(t: Test, { hospital, authorization, exchange }: Seen): void {
+function checkExchanges(t: Test, { authorizations, exchanges }: Seen): void {
+  for (const [index, authorization] of authorizations.entries()) {
+    const exchange = exchanges[index]
+    if (exchange !== undefined) checkExchange(t, authorization, exchange)
+  }
+}
+
+function checkExchange(t: Test, authorization: LoggedRequest, exchange: LoggedRequest): void {
   t.equal(exchange.method, 'POST', 'the exchange is a POST @62')
   t.match(
     exchange.headers['content-type'],
@@ -117,15 +153,18 @@ function checkExchange(t: Test, { hospital, authorization, exchange }: Seen): vo
     'code_verifier matches the challenge @70',
   )
   t.match(verifier, /^[\w~.-]{43,128}$/, 'RFC 7636 4.1')
-  t.equal(hospital.sandbox.requests().filter(({ where }) => where === 'authorize').length, 2)
 }
 
-function checkRefreshes(t: Test, { refreshes }: Seen): void {
+function checkRefreshes(t: Test, { refreshes, issued }: Seen): void {
   t.equal(refreshes.length, 4)
   const sent = refreshes.map((request) => field(request, 'refresh_token'))
   t.ok(
     refreshes.every(({ status }) => status === 200),
     'grant_type=refresh_token is taken @105',
+  )
+  t.ok(
+    sent.every((token) => token !== undefined && issued.has(token)),
+    'with a refresh token of this work @106',
   )
   t.equal(new Set(sent).size, 4, 'each with the newest refresh token of its launch @106')
   t.ok(
@@ -135,13 +174,18 @@ function checkRefreshes(t: Test, { refreshes }: Seen): void {
 }
 
 /** 5.12: the token is used, in the header. */
-function checkUse(t: Test, { hospital }: Seen): void {
+function checkUse(t: Test, { hospital, issued }: Seen): void {
   const calls = hospital.sandbox.requests().filter(({ where }) => where === 'fhir')
   const used = calls.filter(({ status }) => status !== 401)
   t.ok(used.length >= 2, 'FHIR was asked')
+  const known = new Set(
+    [...issued].map((token) => createHash('sha256').update(token).digest('hex')),
+  )
   t.ok(
-    used.every(({ authorization }) => authorization?.scheme === 'Bearer'),
-    'with the access token as Bearer @93 @264',
+    used.every(
+      ({ authorization }) => authorization?.scheme === 'Bearer' && known.has(authorization.sha256),
+    ),
+    'with an access token of this work as Bearer @93 @264',
   )
   t.ok(calls.every(({ query }) => !('access_token' in query)))
 }
@@ -149,8 +193,8 @@ function checkUse(t: Test, { hospital }: Seen): void {
 t.test('public client', async (t) => {
   const seen = await play(t, { id, auth: 'none' })
   checkRegistration(t, seen)
-  checkAuthorization(t, seen)
-  checkExchange(t, seen)
+  checkAuthorizations(t, seen)
+  checkExchanges(t, seen)
   checkRefreshes(t, seen)
   for (const request of seen.tokens) {
     t.equal(field(request, 'client_id'), id, 'client_id is in the body @71')
@@ -165,8 +209,8 @@ t.test('confidential client, symmetric', async (t) => {
   const secret = 'my-app-secret-123'
   const seen = await play(t, { id, auth: 'client_secret_basic', secret })
   checkRegistration(t, seen)
-  checkAuthorization(t, seen)
-  checkExchange(t, seen)
+  checkAuthorizations(t, seen)
+  checkExchanges(t, seen)
   checkRefreshes(t, seen)
   const pair = Buffer.from(`${id}:${secret}`).toString('base64')
   const sha256 = createHash('sha256').update(pair).digest('hex')
@@ -187,8 +231,8 @@ for (const alg of ['RS384', 'ES384'] as const) {
     const keys = [{ kid: 'a1', alg, key: newClientKey(alg) }]
     const seen = await play(t, { id, auth: 'private_key_jwt', keys }, { includeJku: true })
     checkRegistration(t, seen)
-    checkAuthorization(t, seen)
-    checkExchange(t, seen)
+    checkAuthorizations(t, seen)
+    checkExchanges(t, seen)
     checkRefreshes(t, seen)
     const published = await checkKeySet(t, seen, alg)
     await checkAssertions(t, seen, alg, published)

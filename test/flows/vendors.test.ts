@@ -22,10 +22,10 @@ const posted: Raw = { id, auth: 'client_secret_post', secret }
 /** How each vendor's documents say that a client proves itself; the first is the one to prefer. */
 const clientsOf: Readonly<Record<Vendor, readonly Raw[]>> = {
   generic: [keyed('ES384'), keyed('RS384'), basic, posted, { id, auth: 'none' }],
-  epic: [basic, keyed('ES384')],
+  epic: [basic, keyed('ES384'), posted],
   oracle: [keyed('ES384'), { id, auth: 'client_secret_basic', secret: 'plain-secret' }],
-  athena: [posted],
-  veradigm: [basic],
+  athena: [posted, basic, keyed('RS384')],
+  veradigm: [basic, posted],
   meditech: [keyed('RS384')],
   medplum: [keyed('ES256'), basic],
 }

@@ -1,5 +1,8 @@
 import t from 'tap'
 import { vendors } from '../../src/config/schema/tenant.ts'
+import { decodeJwt } from 'jose'
+import { clientId, launchApp, token } from './app.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { discoveryDocument } from '../../src/sandbox/authorization/discovery.ts'
 import { spelledByEpic } from '../../src/sandbox/authorization/vendor-scopes.ts'
 import { vendorNames, vendors as rows, type VendorName } from '../../src/sandbox/vendors.ts'
@@ -15,7 +18,8 @@ const written = (vendor: VendorName) =>
 const named = (prefix: string) => vendorDocuments.filter(({ name }) => name.startsWith(prefix))
 
 t.test('the sandbox has a row for every vendor of the configuration', (t) => {
-  t.same([...vendorNames], [...vendors])
+  const others = vendorNames.filter((name) => name !== 'launcher' && name !== 'inferno')
+  t.same(others, [...vendors])
   t.end()
 })
 
@@ -83,6 +87,24 @@ t.test("token answers have the vendor's shape", (t) => {
   }
   t.end()
 })
+
+t.test(
+  'the servers to try apps out against: keys that discovery does not name, aud that is missing',
+  async (t) => {
+    t.notOk('jwks_uri' in written('inferno'))
+    t.equal(written('inferno')['issuer'], `${origin}/fhir/r4`)
+    const sandbox = await startSandbox({ vendor: 'launcher' })
+    t.teardown(() => sandbox.close())
+    const first = await launchApp(sandbox, 'openid fhirUser offline_access patient/*.rs')
+    t.match(decodeJwt(first.id_token ?? ''), { aud: clientId, fhirUser: /^Practitioner\// })
+    const second = await token(sandbox, {
+      grant_type: 'refresh_token',
+      refresh_token: first.refresh_token ?? '',
+      client_id: clientId,
+    })
+    t.notOk('aud' in decodeJwt(second.body.id_token ?? ''))
+  },
+)
 
 t.test('scopes come back as Epic and Oracle Health give them', (t) => {
   t.equal(

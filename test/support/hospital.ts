@@ -6,6 +6,7 @@ import type { Config } from '../../src/config/schema/config.ts'
 import type { Vendor } from '../../src/config/schema/tenant.ts'
 import { publicKeySet } from '../../src/ehr/client-keys.ts'
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
+import type { VendorName } from '../../src/sandbox/vendors.ts'
 import type { LaunchContext } from '../../src/sandbox/authorization/launches.ts'
 import { configOf, rawConfig, type Raw } from './config.ts'
 import { createCookieJar, freePort, plainFetch, type CookieJar } from './http.ts'
@@ -58,6 +59,8 @@ export interface HospitalOptions {
   readonly refreshTokens?: 'rotate' | 'keep'
   /** The sandbox behaves as this vendor's EHR, and the tenant is configured with it. */
   readonly vendor?: Vendor
+  /** The sandbox behaves as this server, whatever the tenant is configured with. */
+  readonly server?: VendorName
   /** Shares the EHR and the keys of another one: a second replica. */
   readonly beside?: Hospital
 }
@@ -128,6 +131,7 @@ export async function sandboxFor(
   return startSandbox({
     launchUrl: `${publicUrl}/launch`,
     ...vendorOf(options),
+    ...(options.server === undefined ? {} : { vendor: options.server }),
     ...(options.accessTokenSeconds === undefined
       ? {}
       : { accessTokenSeconds: options.accessTokenSeconds }),

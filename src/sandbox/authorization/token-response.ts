@@ -26,9 +26,15 @@ export async function smartTokenResponse(deps: AuthorizationDeps, context: Conte
   if (refreshed && !vendor.refreshTokenOnRefresh) delete answer['refresh_token']
   if (refreshed && !vendor.idTokenOnRefresh) delete answer['id_token']
   const foreignIssuer = vendor.idTokenIssuer(deps.origin) !== deps.issuer
-  const changed = foreignIssuer || settings.idToken !== null || settings.clockOffsetSeconds !== 0
+  const withoutAudience = refreshed && !vendor.audienceOnRefresh
+  const changed =
+    foreignIssuer ||
+    withoutAudience ||
+    settings.idToken !== null ||
+    settings.clockOffsetSeconds !== 0
   if (typeof answer['id_token'] === 'string' && changed) {
-    answer['id_token'] = await resigned(deps, answer['id_token'])
+    const lacks = withoutAudience ? { aud: null } : {}
+    answer['id_token'] = await resigned(deps, answer['id_token'], lacks)
   }
   for (const name of ['access_token', 'refresh_token', 'id_token']) {
     if (typeof answer[name] === 'string') deps.onIssued(answer[name])
@@ -57,7 +63,11 @@ function launchMembers(
 }
 
 /** The id_token again, with the sandbox's clock and the claims a test wants; `undefined` removes a claim. */
-async function resigned(deps: AuthorizationDeps, token: string): Promise<string> {
+async function resigned(
+  deps: AuthorizationDeps,
+  token: string,
+  lacks: Readonly<Record<string, null>>,
+): Promise<string> {
   const { idToken, clockOffsetSeconds } = deps.control.settings()
   const { iat = 0, exp = 0, ...claims } = decodeJwt(token)
   const altered = {
@@ -65,6 +75,7 @@ async function resigned(deps: AuthorizationDeps, token: string): Promise<string>
     iss: deps.vendor.idTokenIssuer(deps.origin),
     iat: iat + clockOffsetSeconds,
     exp: exp + clockOffsetSeconds,
+    ...lacks,
     ...idToken,
   }
   const kept = Object.fromEntries(Object.entries(altered).filter(([, value]) => value !== null))
