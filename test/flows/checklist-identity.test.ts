@@ -1,8 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { decodeProtectedHeader, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import type { LaunchInfo } from '../../src/browser/launch-info.ts'
 import { parseScope } from '../../src/smart/scopes.ts'
 import { rawMode, type Raw } from '../support/config.ts'
-import { startHospital } from '../support/hospital.ts'
+import { type Hospital, startHospital } from '../support/hospital.ts'
 
 /** The items "Identity", "Context" and "Scopes" of the acceptance checklist, each under its name. */
 
@@ -32,6 +34,14 @@ async function open(mode: string) {
 }
 
 const idToken = (claims: Raw): void => void control.set({ idToken: claims })
+/** An id_token that the EHR has just signed for this client. */
+async function idTokenOf({ sandbox }: Hospital): Promise<string> {
+  await open('anyone')
+  const token = sandbox.control.issued().findLast((one) => one.split('.').length === 3)
+  if (token === undefined) throw new Error('no id_token')
+  return token
+}
+
 const answer = (merge: Raw, remove: readonly string[] = []): void =>
   void control.set({ tokenResponse: { merge, remove } })
 
@@ -85,7 +95,23 @@ t.test('bad signature', async (t) => {
   const claims = { iss: `${sandbox.origin}/oauth`, sub: 'x', aud: 'smart-bff-test' }
   const unsigned = `${part({ alg: 'none' })}.${part(claims)}.`
   const forged = swap(`${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`)
-  for (const token of [unsigned, forged, 'not.a.token', 'x']) {
+  const own = await idTokenOf(hospital)
+  const [header = '', body = '', signature = ''] = own.split('.')
+  const told = JSON.parse(Buffer.from(body, 'base64url').toString()) as Raw
+  const other = part({ ...told, fhirUser: 'Practitioner/somebody-else' })
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const stranger = await new SignJWT(told)
+    .setProtectedHeader(decodeProtectedHeader(own) as { alg: string })
+    .sign(privateKey)
+  const spoiled = [
+    [header, other, signature].join('.'),
+    [header, body, ''].join('.'),
+    swap(own),
+    stranger,
+  ]
+  answer({ id_token: own })
+  t.equal((await open('anyone')).status, 200, 'the token as the EHR signed it')
+  for (const token of [...spoiled, unsigned, forged, 'not.a.token', 'x']) {
     answer({ id_token: token })
     await refused(t, token.slice(0, 20))
   }
@@ -97,6 +123,10 @@ t.test('missing id_token tolerated when openid not granted', async (t) => {
   t.match(await info(), { patient, user: { fhirUser: null, kind: null } })
   answer({}, ['id_token'])
   t.equal((await open('chart')).state, 'not_permitted', 'but not where the mode is for a kind')
+  control.reset()
+  control.set({ grantedScopes: 'launch patient/Patient.rs patient/Observation.rs' })
+  const ungranted = await open('anyone')
+  t.match(await ungranted.info(), { patient, user: { kind: null } }, 'asked for, and not granted')
 })
 
 t.test('banner "true"/"false"/true/false/absent', async (t) => {

@@ -1,4 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 import t, { type Test } from 'tap'
+import { createEhrHttp } from '../../src/ehr/http.ts'
 import { quirksOf } from '../../src/ehr/quirks.ts'
 import { readSmartConfiguration } from '../../src/ehr/smart-configuration.ts'
 import type { LoggedRequest } from '../../src/sandbox/control/log.ts'
@@ -6,6 +11,7 @@ import { scopeAction } from '../../src/smart/interactions.ts'
 import { listGives } from '../../src/smart/scope-lists.ts'
 import { covers, parseScope, parseScopes } from '../../src/smart/scopes.ts'
 import { testTenant } from '../ehr/support.ts'
+import { newCertificate } from '../support/certificate.ts'
 import { loadRaw, rawConfig, type Raw } from '../support/config.ts'
 import { startHospital, type HospitalOptions } from '../support/hospital.ts'
 
@@ -53,6 +59,28 @@ t.test('codes and tokens go over TLS alone', (t) => {
     'and a plain iss outside development @1',
   )
   t.end()
+})
+
+t.test('the EHR proves itself, with TLS 1.2 or newer', async (t) => {
+  const certificate = newCertificate()
+  const ask = async (server: TlsOptions, upstream: Raw) => {
+    const ehr = createServer({ ...certificate, ...server }, (_request, response) => response.end())
+    ehr.listen(0, '127.0.0.1')
+    await once(ehr, 'listening')
+    const http = createEhrHttp(testTenant({ upstream }))
+    t.teardown(async () => {
+      await http.close()
+      ehr.close()
+    })
+    const { port } = ehr.address() as AddressInfo
+    return http.send({ url: new URL(`https://127.0.0.1:${port}/`), method: 'GET', headers: {} })
+  }
+  const known = { ca: certificate.cert }
+  t.match(await ask({}, known), { status: 200 }, 'a server with a known certificate is asked @1')
+  const refused = { code: 'EHR_UNREACHABLE' }
+  await t.rejects(ask({}, {}), refused, 'one that cannot prove itself is not @1 @318')
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+  await t.rejects(ask(old, known), refused, 'nor one with TLS 1.1 @230 @232 @318')
 })
 
 t.test('state is one time, known, and of this browser', async (t) => {
