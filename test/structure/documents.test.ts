@@ -62,6 +62,22 @@ t.test('routes: the documented ones are those of the code', (t) => {
   t.end()
 })
 
+t.test('collection: what docs/bruno asks for are routes of ours', (t) => {
+  const known = declaredRoutes().map((route) => route.replaceAll(/:\w+/g, '*'))
+  const files = readdirSync(join(root, 'docs/bruno')).filter((name) => name.endsWith('.bru'))
+  t.ok(files.length > 10)
+  for (const name of files) {
+    const [, method = '', path] =
+      /^(get|post|put|delete) \{\n {2}url: \{\{(?:app|operations)\}\}([^?\n]*)/m.exec(
+        read(`docs/bruno/${name}`),
+      ) ?? []
+    // The sandbox's own addresses, and the launch URL that the EHR makes.
+    if (path === undefined || path.startsWith('/fhir/')) continue
+    t.ok(known.includes(`${method.toUpperCase()} ${path.replaceAll(/\{\{\w+\}\}/g, '*')}`), name)
+  }
+  t.end()
+})
+
 t.test('commands: the help text names those of operate.md, and the reverse', (t) => {
   const documented = firstCells(read('docs/operate.md'), /^\| `smart-bff ([a-z ]+)` \|/)
   const helped = helpText
