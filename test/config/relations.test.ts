@@ -312,6 +312,19 @@ const table: [name: string, raw: Raw, faults: string[]][] = [
   ],
   ['an EHR launch without launch', mode({ scopes: ['openid', 'fhirUser'] }), [`${inMode}.scopes`]],
   [
+    'a standalone launch that needs a patient and asks for none',
+    mode({ launch: 'standalone', scopes: ['openid', 'fhirUser', 'patient/Patient.r'] }),
+    [`${inMode}.scopes`],
+  ],
+  [
+    'a standalone launch whose user is the patient',
+    rawConfig({
+      tenant: { quirks: { patientFallback: 'fhirUser' } },
+      mode: { launch: 'standalone', user: 'patient', scopes: ['openid', 'fhirUser'] },
+    }),
+    [],
+  ],
+  [
     'a standalone launch with launch',
     mode({ launch: 'standalone', scopes: ['openid', 'fhirUser', 'launch/patient', 'launch'] }),
     [`${inMode}.scopes[3]`],

@@ -42,12 +42,19 @@ export function modePatientFits(draft: Draft): Finding[] {
 
 /** SMART App Launch 2.2: `launch` belongs to an EHR launch, `launch/patient` asks a standalone one for its context. */
 export function scopesFitTheLaunch(draft: Draft): Finding[] {
-  return eachMode(draft, ({ launch, scopes }, path) => {
+  return eachMode(draft, ({ launch, scopes, patient }, path, { quirks }) => {
     const asks = scopes.includes('launch')
     if (launch === 'ehr' && !asks) {
       return [{ path: [...path, 'scopes'], found: 'no scope launch', expected: 'launch' }]
     }
-    if (launch === 'ehr' || !asks) return []
+    if (launch === 'ehr') return []
+    // @152, @166: nobody gives a standalone launch a patient that it does not ask for.
+    const needs = patient === 'required' && quirks?.patientFallback !== 'fhirUser'
+    if (needs && !scopes.includes('launch/patient')) {
+      const expected = 'launch/patient, because the launch is standalone and patient is required'
+      return [{ path: [...path, 'scopes'], found: 'no scope launch/patient', expected }]
+    }
+    if (!asks) return []
     const index = scopes.indexOf('launch')
     const expected = 'launch/patient or launch/encounter, because the launch is standalone'
     return [{ path: [...path, 'scopes', index], found: '"launch"', expected }]
