@@ -4,9 +4,14 @@ type Action = readonly [label: string, run: () => void]
 
 /** Stands beside the body, styled through the CSSOM: the app's Content-Security-Policy allows no inline style. */
 export function createCover() {
-  const panel = element('main', 'margin:0 auto;max-width:32em;padding:3em 1.5em')
+  const panel = element(
+    'main',
+    'box-sizing:border-box;min-height:100vh;margin:0 auto;max-width:32em;padding:3em 1.5em',
+  )
   panel.setAttribute('role', 'alert')
   let title: string | null = null
+  const follow = (): void => keepInSight(panel, 'paddingTop')
+  setInterval(() => title === null || follow(), 1000)
 
   const show = (sentence: string, action?: Action): void => {
     title ??= document.title
@@ -15,6 +20,7 @@ export function createCover() {
     panel.replaceChildren(said('h1', sentence))
     if (action) panel.append(button(action))
     document.documentElement.append(panel)
+    follow()
   }
   return {
     /** Hides the app and says why. */
@@ -38,7 +44,7 @@ export function createCover() {
   }
 }
 
-/** Over the app's foot: how long, and one button. */
+/** Over the app's foot: how long, and one button. To be shown anew each second. */
 export function createWarning(stay: () => void) {
   const panel = element(
     'section',
@@ -53,12 +59,27 @@ export function createWarning(stay: () => void) {
     /** True the first time. */
     show(seconds: number): boolean {
       text.textContent = `Nothing was done here for a while. This chart closes in ${seconds} seconds.`
+      keepInSight(panel, 'bottom')
       if (panel.isConnected) return false
       document.documentElement.append(panel)
       return true
     },
     remove: (): void => panel.remove(),
   }
+}
+
+/**
+ * Where the user looks: an EHR may make the frame as tall as its content and scroll the page around it. An observer is
+ * asked anew each time; while only the outer page scrolls, the seen part keeps its size, and one that waits hears nothing.
+ */
+function keepInSight(panel: HTMLElement, edge: 'paddingTop' | 'bottom'): void {
+  new IntersectionObserver((entries, observer) => {
+    for (const { intersectionRect } of entries) {
+      const { top, bottom } = intersectionRect
+      panel.style[edge] = `${edge === 'bottom' ? innerHeight - bottom : top + 48}px`
+    }
+    observer.disconnect()
+  }).observe(document.documentElement)
 }
 
 function element(name: string, style: string): HTMLElement {

@@ -40,8 +40,5 @@ export function ownRoutes({ pages, helperDirectory }: OwnRoutesDeps) {
 
 const helperFiles = {
   'smart-bff.js': 'text/javascript; charset=utf-8',
-  'smart-bff-cover.js': 'text/javascript; charset=utf-8',
-  'smart-bff-stream.js': 'text/javascript; charset=utf-8',
-  'smart-bff-watch.js': 'text/javascript; charset=utf-8',
   'smart-bff.d.ts': 'text/plain; charset=utf-8',
 } as const

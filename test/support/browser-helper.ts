@@ -5,10 +5,9 @@ import { join } from 'node:path'
 
 const root = new URL('../../', import.meta.url).pathname
 
-/** Compiles the helper as `npm run build` does, and returns its modules by path: `/smart-bff.js` and what it imports. */
+/** Builds the helper as `npm run build` does: one module, `/smart-bff.js`. */
 export function compileHelper(): ReadonlyMap<string, string> {
-  const files = compile('config/tsconfig.browser.json')
-  return new Map([...files].filter(([path]) => path.startsWith('/smart-bff')))
+  return new Map([['/smart-bff.js', run('npm', ['run', '--silent', 'build:helper'])]])
 }
 
 /** What a developer's compiler reads: `/smart-bff.d.ts`. */
@@ -18,18 +17,21 @@ export const compileHelperTypes = (): string =>
 function compile(project: string): Map<string, string> {
   const outDir = mkdtempSync(join(tmpdir(), 'smart-bff-helper-'))
   try {
-    const tsc = join(root, 'node_modules/.bin/tsc')
-    const args = [tsc, '-p', project, '--outDir', outDir]
-    // tap hands its loaders to every child through NODE_OPTIONS, and tsc does not start with them.
-    const run = spawnSync('env', ['-u', 'NODE_OPTIONS', ...args], {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: 60_000,
-    })
-    if (run.status !== 0) throw new Error(`tsc: ${run.stdout}${run.stderr}`)
+    run(join(root, 'node_modules/.bin/tsc'), ['-p', project, '--outDir', outDir])
     const names = readdirSync(outDir)
     return new Map(names.map((name) => [`/${name}`, readFileSync(join(outDir, name), 'utf8')]))
   } finally {
     rmSync(outDir, { recursive: true, force: true })
   }
+}
+
+function run(program: string, args: readonly string[]): string {
+  // tap hands its loaders to every child through NODE_OPTIONS, and these do not start with them.
+  const { status, stdout, stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', program, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  if (status !== 0) throw new Error(`${program}: ${stdout}${stderr}`)
+  return stdout
 }

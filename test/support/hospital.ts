@@ -61,6 +61,8 @@ export interface HospitalOptions {
   readonly vendor?: Vendor
   /** The sandbox behaves as this server, whatever the tenant is configured with. */
   readonly server?: VendorName
+  /** Origins of the EHR's that frame the app, beside the sandbox's own. */
+  readonly framedBy?: readonly string[]
   /** Shares the EHR and the keys of another one: a second replica. */
   readonly beside?: Hospital
 }
@@ -82,7 +84,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     ...(options.mode === undefined ? {} : { mode: options.mode }),
   })
   const sandbox = options.beside?.sandbox ?? (await sandboxFor(raw, publicUrl, options))
-  const config = configOf(withIss(raw, sandbox))
+  const config = configOf(withIss(raw, sandbox, options.framedBy))
   const app = await createApp(config)
   const listening = await app.start()
 
@@ -150,14 +152,14 @@ export async function sandboxFor(
   })
 }
 
-export function withIss(raw: Raw, sandbox: Sandbox): Raw {
+export function withIss(raw: Raw, sandbox: Sandbox, framedBy: readonly string[] = []): Raw {
   const tenants = raw['tenants'] as Raw[]
   return {
     ...raw,
     tenants: tenants.map((tenant) => ({
       ...tenant,
       iss: sandbox.iss,
-      frameAncestors: [sandbox.origin],
+      frameAncestors: [sandbox.origin, ...framedBy],
     })),
   }
 }
