@@ -1,38 +1,55 @@
 import { z } from 'zod'
 import { auditEvents } from '../audit/event-names.ts'
+import { loginName, workforceReference } from '../audit/person.ts'
 import type { AuditQuery } from '../audit/search-index/query.ts'
-import { launchHash } from '../audit/pseudonyms.ts'
-import type { Pseudonyms } from '../audit/pseudonyms.ts'
-import { workforceReference } from '../audit/person.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
-import { fieldValue, fromZone, isZone, localZone } from './time-zone.ts'
+import { asks } from './questions.ts'
+import type { Ask } from './questions.ts'
+import { fromZone, isZone } from './time-zone.ts'
 
 /**
  * What is looked for, as it stands in the address of a search: pseudonyms, never what was typed. So an address can be
  * kept as a bookmark and sent to a colleague, and no browser history holds a patient's id.
  */
 const pseudonym = /^[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}$/
-const text = z.string().trim().max(300)
 const optional = (form: z.ZodType<string>) =>
   form.or(z.literal('').transform(() => undefined)).optional()
+const list = (fits: (item: string) => boolean) =>
+  optional(
+    z
+      .string()
+      .max(16_000)
+      .refine((text) => text.split(',').length <= mostValues && text.split(',').every(fits)),
+  )
+
+/** As many as a search takes (src/audit/search-index/query.ts). */
+export const mostValues = 64
+const dayMs = 86_400_000
+const minuteMs = 60_000
+/** What somebody remembers as 10:14. */
+const aroundMs = 15 * minuteMs
 
 const filterForm = z.object({
-  patient: z.string().max(2000).optional(),
-  user: z.string().max(2000).optional(),
+  ask: z.enum(asks).optional(),
+  patient: list((item) => pseudonym.test(item)),
+  user: list((item) => pseudonym.test(item) || isName(item)),
   tenant: optional(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/)),
   launch: optional(z.string().regex(/^[0-9a-f]{16}$/)),
   request: optional(z.string().regex(/^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}$/)),
   outcome: optional(z.enum(['success', 'refused', 'failed'])),
   event: optional(z.string().refine((name) => Object.hasOwn(auditEvents, name))),
   resource: optional(z.string().refine((name) => resourceTypes.has(name))),
-  from: optional(text),
-  to: optional(text),
+  around: optional(z.string().max(32)),
+  last: optional(z.enum(['1', '7', '30', '90'])),
+  from: optional(z.string().max(32)),
+  to: optional(z.string().max(32)),
   zone: optional(z.string().refine(isZone)),
-  denied: z.enum(['1']).optional(),
+  denied: optional(z.enum(['1'])),
   after: optional(z.string().regex(/^[01]\.\d{1,16}\.\d{1,16}$/)),
 })
 
 export interface Filter {
+  readonly ask: Ask
   readonly query: Omit<AuditQuery, 'limit'>
   readonly zone: string
   /** As fields of the form and of the address. */
@@ -44,52 +61,67 @@ export type ReadFilter =
   /** Names of the fields that are not understood. */
   | { readonly ok: false; readonly fields: readonly string[] }
 
-/** Reads an address. */
-export function readFilter(query: unknown): ReadFilter {
+/** Reads an address. `home` is the zone of whoever asks. */
+export function readFilter(query: unknown, home: string, now: number): ReadFilter {
   const read = filterForm.safeParse(query)
   if (!read.success) {
     return { ok: false, fields: [...new Set(read.error.issues.map(({ path }) => String(path[0])))] }
   }
   const { patient, user, tenant, launch, request, outcome, event, resource, denied, after } =
     read.data
-  const zone = read.data.zone ?? localZone()
-  const from = moment(read.data.from, zone)
-  const to = moment(read.data.to, zone)
-  const patients = patient?.split(',').filter((item) => pseudonym.test(item))
-  const users = user?.split(',').filter((item) => pseudonym.test(item) || isName(item))
-  const wrong = [
-    ...(from === 'wrong' ? ['from'] : []),
-    ...(to === 'wrong' ? ['to'] : []),
-    ...(patient !== undefined && patient !== '' && patients?.length === 0 ? ['patient'] : []),
-    ...(user !== undefined && user !== '' && users?.length === 0 ? ['user'] : []),
-  ]
-  if (from === 'wrong' || to === 'wrong' || wrong.length > 0) return { ok: false, fields: wrong }
+  const zone = read.data.zone ?? home
+  const span = spanOf(read.data, zone, now)
+  if (!span.ok) return span
   const given = Object.entries({ ...read.data, zone }).flatMap(([name, value]) =>
-    value === undefined || value === '' || name === 'after' ? [] : [[name, value] as const],
+    value === undefined || name === 'after' ? [] : [[name, value] as const],
   )
   const wanted: Omit<AuditQuery, 'limit'> = {
-    patients: patients?.length === 0 ? undefined : patients,
-    users: users?.length === 0 ? undefined : users,
+    patients: patient?.split(','),
+    users: user?.split(','),
     tenant,
     launch,
     request,
     outcome,
     event,
     resource,
-    from,
-    // The minute that was typed is part of what is looked for.
-    to: to === undefined ? undefined : to + 60_000,
+    from: span.from,
+    to: span.to,
     order: denied === '1' ? 'denied_first' : 'newest',
     after: after === undefined ? undefined : cursorOf(after),
   }
-  return { ok: true, filter: { query: wanted, zone, fields: Object.fromEntries(given) } }
+  const ask = read.data.ask ?? 'all'
+  return { ok: true, filter: { ask, query: wanted, zone, fields: Object.fromEntries(given) } }
 }
 
-const isName = (item: string): boolean => workforceReference.test(item)
+const isName = (item: string): boolean => workforceReference.test(item) || loginName.test(item)
 
-function moment(value: string | undefined, zone: string): number | 'wrong' | undefined {
-  if (value === undefined) return undefined
-  return fromZone(value, zone) ?? 'wrong'
+/** Names that only the log can say whether they are one: what is not in it is not repeated anywhere. */
+export const namesToProve = ({ query }: Filter): readonly string[] =>
+  (query.users ?? []).filter((item) => !pseudonym.test(item) && !workforceReference.test(item))
+
+type Span =
+  | { readonly ok: true; readonly from: number | undefined; readonly to: number | undefined }
+  | { readonly ok: false; readonly fields: readonly string[] }
+
+function spanOf(
+  given: { readonly [name in 'around' | 'last' | 'from' | 'to']?: string | undefined },
+  zone: string,
+  now: number,
+): Span {
+  const moments = new Map<string, number>()
+  for (const name of ['around', 'from', 'to'] as const) {
+    const text = given[name]
+    if (text === undefined) continue
+    const moment = fromZone(text, zone)
+    if (moment === undefined) return { ok: false, fields: [name] }
+    moments.set(name, moment)
+  }
+  const around = moments.get('around')
+  if (around !== undefined) return { ok: true, from: around - aroundMs, to: around + aroundMs }
+  const last = given.last === undefined ? undefined : now - Number(given.last) * dayMs
+  const to = moments.get('to')
+  // The minute that was typed is part of what is looked for.
+  return { ok: true, from: moments.get('from') ?? last, to: to && to + minuteMs }
 }
 
 function cursorOf(after: string): AuditQuery['after'] {
@@ -100,67 +132,10 @@ function cursorOf(after: string): AuditQuery['after'] {
 export const cursorText = ({ denied, at, id }: NonNullable<AuditQuery['after']>): string =>
   `${String(denied)}.${String(at)}.${String(id)}`
 
-/** What a person typed, before any of it becomes part of an address. */
-const typedForm = z.object({
-  patient: text.optional(),
-  user: text.optional(),
-  launch: text.optional(),
-  request: text.optional(),
-  tenant: text.optional(),
-  outcome: text.optional(),
-  event: text.optional(),
-  resource: text.optional(),
-  from: text.optional(),
-  to: text.optional(),
-  zone: text.optional(),
-  denied: text.optional(),
-  last: z
-    .enum(['1', '7', '30', ''])
-    .transform((days) => (days === '' ? undefined : days))
-    .optional(),
-})
-
-/** The address of the search for what was typed: ids become pseudonyms under every key and in every tenant asked. */
-export function addressOf(
-  typed: unknown,
-  tenants: readonly string[],
-  pseudonyms: Pick<Pseudonyms, 'everyPatient' | 'everyUser'>,
-  now: number,
-): URLSearchParams {
-  const read = typedForm.safeParse(typed)
-  const fields = read.success ? read.data : {}
-  const address = new URLSearchParams()
-  const { tenant = '' } = fields
-  const asked = tenant === '' ? tenants : [tenant]
-  const { patient, user, launch, last, request, ...plain } = fields
-  if (patient !== undefined && patient !== '') {
-    const id = patient.replace(/^Patient\//, '')
-    address.set('patient', asked.flatMap((one) => pseudonyms.everyPatient(one, id)).join(','))
-  }
-  if (user !== undefined && user !== '') address.set('user', userOf(user, asked, pseudonyms))
-  if (launch !== undefined && launch !== '') {
-    address.set('launch', /^[0-9a-f]{16}$/.test(launch) ? launch : launchHash(launch))
-  }
-  if (request !== undefined && request !== '') address.set('request', request.toUpperCase())
-  for (const [name, value] of Object.entries(plain)) {
-    if (value !== undefined && value !== '') address.set(name, value)
-  }
-  if (last !== undefined) {
-    const zone = zoneOf(fields.zone)
-    address.set('from', fieldValue(now - Number(last) * 86_400_000, zone))
-  }
-  return address
-}
-
-const zoneOf = (zone = ''): string => (isZone(zone) ? zone : localZone())
-
-/** A workforce user stands in the log by name; of anybody else the log holds a pseudonym. */
-function userOf(
-  typed: string,
-  tenants: readonly string[],
-  pseudonyms: Pick<Pseudonyms, 'everyUser'>,
+export function address(
+  path: string,
+  { fields }: Pick<Filter, 'fields'>,
+  more: Readonly<Record<string, string>> = {},
 ): string {
-  if (workforceReference.test(typed)) return typed
-  const user = { issuer: undefined, subject: undefined, fhirUser: typed }
-  return tenants.flatMap((tenant) => pseudonyms.everyUser(tenant, user)).join(',')
+  return `${path}?${new URLSearchParams({ ...fields, ...more }).toString()}`
 }

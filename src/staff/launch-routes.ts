@@ -8,7 +8,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import type { LaunchIndex } from '../vault/launch-index.ts'
 import type { RevocationOrder, RevocationResult } from '../vault/revocation.ts'
 import type { Vault } from '../vault/vault.ts'
-import { inZone, localZone } from './time-zone.ts'
+import { inZone } from './time-zone.ts'
 import type { Guard, Visit, VisitDeps } from './visit.ts'
 
 /** Launches that live now; one of them, or all of a user's, can be ended with a reason. */
@@ -31,15 +31,29 @@ interface LiveLaunch {
 }
 
 const mostShown = 200
-const endForm = z.object({
+/** How many entries of the index are looked at for one page: some of them are of launches that are over. */
+const mostRead = 1000
+
+const targetForm = z.object({
   tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
   launch: z
     .string()
     .regex(/^[0-9a-f]{16}$/)
     .optional(),
   user: z.string().min(1).max(400).optional(),
-  reason: z.enum(revocationReasons),
+  reason: z.string().max(40).optional(),
 })
+const reasonForm = z.enum(revocationReasons)
+
+const reasonWords: Readonly<Record<(typeof revocationReasons)[number], string>> = {
+  account_compromised: 'An account was compromised',
+  device_lost: 'A device was lost',
+  incident: 'A security incident',
+  key_compromised: 'A key was compromised',
+  left_hospital: 'The user has left the hospital',
+  maintenance: 'Maintenance',
+  requested: 'The user asked for it',
+}
 
 export function launchRoutes(deps: LaunchRoutesDeps): FastifyPluginAsync {
   const { guard } = deps
@@ -59,31 +73,36 @@ async function show(deps: LaunchRoutesDeps, visit: Visit, done: string | null) {
   const asked = z.object({ tenant: z.string().optional() }).safeParse(visit.request.query)
   const tenant =
     deps.tenants.find(({ id }) => asked.success && id === asked.data.tenant) ?? deps.tenants[0]
-  const launches = tenant === undefined ? [] : await liveLaunches(deps, tenant.id)
-  const parameters = [
-    { name: 'page', value: 'launches' },
-    { name: 'tenant', value: tenant?.id ?? '' },
-  ]
-  await visit.record({ event: 'staff.viewed', outcome: 'success', parameters })
+  const live = await liveLaunches(deps, visit, tenant?.id ?? '')
+  await tell(visit, tenant?.id ?? '')
   return visit.show('launches', 'Launches', {
     tenants: deps.tenants,
     tenant: tenant?.id ?? '',
-    launches,
-    full: launches.length === mostShown,
-    reasons: revocationReasons,
-    zone: localZone(),
+    tenantName: tenant?.name ?? '',
+    ...live,
+    zone: visit.zone,
     done,
   })
 }
 
+const tell = (visit: Visit, tenant: string): Promise<void> =>
+  visit.record({
+    event: 'staff.viewed',
+    outcome: 'success',
+    parameters: [
+      { name: 'page', value: 'launches' },
+      { name: 'tenant', value: tenant },
+    ],
+  })
+
 async function liveLaunches(
   { vault, launchIndex, pseudonyms }: LaunchRoutesDeps,
+  { zone }: Visit,
   tenant: string,
-): Promise<readonly LiveLaunch[]> {
+): Promise<{ readonly launches: readonly LiveLaunch[]; readonly full: boolean }> {
   const keys = await launchIndex.ofTenant(tenant)
-  const zone = localZone()
-  const found: LiveLaunch[] = []
-  for (const key of keys) {
+  const found: (LiveLaunch & { readonly startedAt: number })[] = []
+  for (const key of keys.slice(0, mostRead)) {
     if (found.length === mostShown) break
     // oxlint-disable-next-line no-await-in-loop -- one after the other: a list for a person must not flood the store
     const opening = await vault.open(key)
@@ -93,38 +112,64 @@ async function liveLaunches(
       hash: launchHash(record.launch),
       user: pseudonymOrName(tenant, record.user, pseudonyms) ?? 'not known',
       mode: record.mode,
-      state: record.state,
+      state: record.state.replaceAll('_', ' '),
+      startedAt: record.startedAt,
       since: inZone(record.startedAt, zone).slice(0, 19),
-      idle: inZone(idleAt, zone).slice(0, 19),
+      idle: inZone(idleAt, zone).slice(11, 19),
     })
   }
-  return found
+  const launches = found.toSorted((a, b) => b.startedAt - a.startedAt)
+  return { launches, full: found.length === mostShown || keys.length > mostRead }
 }
 
+/** Without a reason it is only asked: what would end is shown, and ends with the second form. */
 async function end(deps: LaunchRoutesDeps, visit: Visit) {
-  const form = endForm.safeParse(visit.request.body)
-  if (!form.success) {
-    visit.reply.code(400)
-    return show(deps, visit, 'Nothing was ended: choose a launch or a user, and a reason.')
-  }
-  const { tenant, launch, user, reason } = form.data
-  const { member, incident } = visit
-  if (launch === undefined && user === undefined) {
-    visit.reply.code(400)
-    return show(deps, visit, 'Nothing was ended: choose a launch or a user.')
-  }
+  const form = targetForm.safeParse(visit.request.body)
+  const tenant = deps.tenants.find(({ id }) => form.success && id === form.data.tenant)
+  if (!form.success || tenant === undefined) return nothingEnded(deps, visit)
+  const { launch, user, reason } = form.data
+  if (launch === undefined && user === undefined) return nothingEnded(deps, visit)
+  if (reason === undefined) return confirm(deps, visit, tenant, { launch, user })
+  const why = reasonForm.safeParse(reason)
+  if (!why.success) return nothingEnded(deps, visit)
   const target =
     launch === undefined
-      ? ({ kind: 'user', tenant, user: user ?? '' } as const)
+      ? ({ kind: 'user', tenant: tenant.id, user: user ?? '' } as const)
       : ({ kind: 'launch', launch } as const)
   const { ended, replicated } = await deps.endLaunches({
     target,
-    by: member.name,
-    reason,
-    request: incident,
+    by: visit.member.name,
+    reason: why.data,
+    request: visit.incident,
   })
   const doubt = replicated
     ? ''
     : ' No replica of the store has confirmed this: repeat it after a failover.'
-  return show(deps, visit, `${String(ended)} launches ended.${doubt}`)
+  const count = ended === 1 ? '1 launch ended.' : `${String(ended)} launches ended.`
+  return show(deps, visit, `${count} Recorded under ${visit.incident}.${doubt}`)
+}
+
+function nothingEnded(deps: LaunchRoutesDeps, visit: Visit) {
+  visit.reply.code(400)
+  return show(deps, visit, 'Nothing was ended: choose a launch or a user, and a reason.')
+}
+
+async function confirm(
+  deps: LaunchRoutesDeps,
+  visit: Visit,
+  tenant: Tenant,
+  { launch, user }: { readonly launch: string | undefined; readonly user: string | undefined },
+) {
+  const { launches } = await liveLaunches(deps, visit, tenant.id)
+  await tell(visit, tenant.id)
+  return visit.show('end-launches', launch === undefined ? 'End all launches' : 'End a launch', {
+    tenant,
+    launch: launch ?? null,
+    user: user ?? null,
+    launches: launches.filter((one) =>
+      launch === undefined ? one.user === user : one.hash === launch,
+    ),
+    zone: visit.zone,
+    reasons: revocationReasons.map((reason) => ({ reason, words: reasonWords[reason] })),
+  })
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Role } from './permissions.ts'
+import { isZone } from './time-zone.ts'
 
 /**
  * The staff's cookies. The session is sealed into its cookie, so any replica can read it and none has to keep it; it is
@@ -14,6 +15,8 @@ export interface StaffMember {
   /** Milliseconds since the epoch. */
   readonly signedInAt: number
   readonly seenAt: number
+  /** In which the member reads times; the server's own without it. */
+  readonly zone?: string | undefined
 }
 
 export const staffCookie = '__Host-smart-bff-staff'
@@ -28,6 +31,7 @@ const memberForm = z.strictObject({
   roles: z.array(z.enum(['auditor', 'operator'])).min(1),
   signedInAt: z.int(),
   seenAt: z.int(),
+  zone: z.string().refine(isZone).optional(),
 })
 
 const signInForm = z.strictObject({

@@ -1,5 +1,6 @@
 import { auditEvents } from '../audit/event-names.ts'
 import type { AuditRecord } from '../audit/record.ts'
+import { listGives } from '../smart/scope-lists.ts'
 import { causeOf } from './causes.ts'
 import type { Cause } from './causes.ts'
 import { inZone } from './time-zone.ts'
@@ -12,6 +13,8 @@ export interface Row {
   readonly sentence: string
   readonly outcome: AuditRecord['outcome']
   readonly subject: string
+  /** The state that was shown to the user, in words. */
+  readonly shown: string
   readonly details: readonly { readonly name: string; readonly value: string }[]
   readonly cause: Cause | undefined
   readonly record: AuditRecord
@@ -21,72 +24,192 @@ export interface Story {
   readonly rows: readonly Row[]
   /** In one sentence what became of the launch. */
   readonly end: string
-  readonly cause: Cause | undefined
-  readonly requested: readonly string[]
-  readonly granted: readonly string[]
-  readonly missing: readonly string[]
+  readonly opened: boolean
+  readonly lives: boolean
+  readonly cause: (Cause & { readonly reason: string }) | undefined
+  readonly phases: readonly { readonly name: string; readonly took: string }[]
+  readonly facts: Facts
+  readonly scopes: readonly ScopeRow[]
   readonly context: readonly string[]
+}
+
+interface Facts {
+  readonly tenant: string | undefined
+  readonly mode: string | undefined
+  readonly user: string | undefined
+  readonly patient: string | undefined
+  readonly began: string
+}
+
+export interface ScopeRow {
+  readonly scope: string
+  readonly verdict: 'granted' | 'not granted' | 'not asked for'
 }
 
 export function rowOf(record: AuditRecord, zone: string, first = Date.parse(record.time)): Row {
   const at = Date.parse(record.time)
   const denied = record.outcome !== 'success'
+  const ended = record.event === 'launch.transition' || record.event === 'session.ended'
   return {
     time: inZone(at, zone),
-    since: `+${((at - first) / 1000).toFixed(1)} s`,
+    since: `+${duration(at - first)}`,
     sentence: sentenceOf(record.event),
     outcome: record.outcome,
     subject: subjectOf(record),
+    shown: denied && record.state !== undefined ? record.state.replaceAll('_', ' ') : '',
     details: detailsOf(record),
-    cause: denied ? causeOf(record.reason, record.state) : undefined,
+    cause: denied || ended ? causeOf(record.reason, denied ? record.state : undefined) : undefined,
     record,
   }
 }
 
-/** Records of one launch, oldest first. */
-export function storyOf(records: readonly AuditRecord[], zone: string): Story {
-  const first = Date.parse(records[0]?.time ?? '')
-  const rows = records.map((record) => rowOf(record, zone, first))
-  const scopes = records.findLast(({ granted }) => granted !== undefined)
-  const requested = words(
-    scopes?.requested ?? records.find((one) => one.requested !== undefined)?.requested,
-  )
-  const granted = words(scopes?.granted)
-  const last = records.findLast(({ event }) => event.startsWith('launch.'))
-  const worst = rows.findLast(({ cause }) => cause !== undefined)
+/** Records of one launch, oldest first: those of the page, and the first and last of all. */
+export function storyOf(
+  all: {
+    readonly records: readonly AuditRecord[]
+    readonly opening: readonly AuditRecord[]
+    readonly ending: readonly AuditRecord[]
+  },
+  zone: string,
+): Story {
+  const { records, opening, ending } = all
+  const both = [...opening, ...ending]
+  const first = Date.parse(opening[0]?.time ?? '')
+  const last = ending.findLast(({ event }) => isOfLaunch(event))
+  const scopes = both.findLast(({ granted }) => granted !== undefined)
+  const asked = words((scopes ?? both.find(({ requested }) => requested !== undefined))?.requested)
+  const worst = worstOf(ending)
+  const cause = worst && causeOf(worst.reason, worst.state)
   return {
-    rows,
+    rows: records.map((record) => rowOf(record, zone, first)),
     end: last === undefined ? 'Nothing is known of this launch.' : endOf(last),
-    cause: worst?.cause,
-    requested,
-    granted,
-    missing: scopes === undefined ? [] : requested.filter((scope) => !granted.includes(scope)),
-    context: records.find(({ context }) => context !== undefined)?.context ?? [],
+    opened: both.some(({ event }) => event === 'launch.authorized'),
+    lives: last !== undefined && livesAfter(last),
+    cause: cause && { ...cause, reason: worst?.reason ?? '' },
+    phases: phasesOf(both, last),
+    facts: {
+      tenant: find(both, 'tenant'),
+      mode: find(both, 'mode'),
+      user: find(both, 'user'),
+      patient: [both.find(({ patient }) => patient !== undefined)?.patient].flat()[0],
+      began: Number.isNaN(first) ? '' : inZone(first, zone).slice(0, 19),
+    },
+    scopes: scopeRows(asked, scopes && words(scopes.granted)),
+    context: both.find(({ context }) => context !== undefined)?.context ?? [],
   }
 }
 
-function endOf({ event, state }: AuditRecord): string {
-  if (event === 'launch.authorized') return 'The app opened.'
-  if (event === 'launch.transition') return `The launch is ${state ?? 'over'}.`
-  return sentenceOf(event)
+const find = (
+  records: readonly AuditRecord[],
+  name: 'tenant' | 'mode' | 'user',
+): string | undefined => records.find((record) => record[name] !== undefined)?.[name]
+
+const isOfLaunch = (event: string): boolean => event.startsWith('launch.')
+
+/** A refused launch before a refused request: the one kept the app closed, the other did not. */
+function worstOf(records: readonly AuditRecord[]): AuditRecord | undefined {
+  const denied = records.filter(({ outcome }) => outcome !== 'success')
+  return (
+    denied.findLast(({ event }) => isOfLaunch(event)) ??
+    denied.findLast(({ outcome }) => outcome === 'failed') ??
+    denied.at(-1)
+  )
 }
 
-function sentenceOf(event: string): string {
+function livesAfter({ event, state }: AuditRecord): boolean {
+  if (event === 'launch.authorized') return true
+  return event === 'launch.transition' && (state === 'active' || state === 'reauth_required')
+}
+
+const ends: Readonly<Record<string, string>> = {
+  active: 'The app is open.',
+  reauth_required: 'The app is open and asks the user to sign in at the EHR again.',
+  superseded: 'The app opened, and was closed because another patient was opened.',
+  revoked: 'The app opened, and was closed by order.',
+  ended: 'The app opened, and was closed.',
+  expired: 'The app opened, and was closed because its time was over.',
+}
+
+function endOf({ event, state }: AuditRecord): string {
+  if (event === 'launch.authorized') return 'The app opened and is in use.'
+  if (event === 'launch.received') {
+    return 'The EHR asked to open the app, and the sign-in never came back.'
+  }
+  if (event === 'launch.transition') return ends[state ?? ''] ?? 'The app was closed.'
+  return 'The app did not open.'
+}
+
+/** How long each part took: to the EHR and back, in use. */
+function phasesOf(records: readonly AuditRecord[], last: AuditRecord | undefined): Story['phases'] {
+  const at = (event: string): number | undefined => {
+    const record = records.find((one) => one.event === event)
+    return record === undefined ? undefined : Date.parse(record.time)
+  }
+  const received = at('launch.received')
+  const exchanged = at('token.exchanged')
+  const opened = at('launch.authorized')
+  const closed = last !== undefined && !livesAfter(last) ? Date.parse(last.time) : undefined
+  const phase = (name: string, from: number | undefined, to: number | undefined) =>
+    from === undefined || to === undefined || to < from ? [] : [{ name, took: duration(to - from) }]
+  return [
+    ...phase('From the click to the tokens', received, exchanged),
+    ...phase('From the tokens to the open app', exchanged, opened),
+    ...(opened === undefined ? phase('From the click to the end', received, closed) : []),
+    ...phase('Open', opened, closed),
+  ]
+}
+
+/** `850 ms`, `2.4 s`, `14 min 3 s`, `2 h 5 min`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${String(Math.max(0, Math.round(ms)))} ms`
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
+  return hours > 0
+    ? `${String(hours)} h ${String(minutes)} min`
+    : `${String(minutes)} min ${String(seconds % 60)} s`
+}
+
+/** What was asked for and what came, in whatever spelling: v1 for v2, a wildcard for a type. */
+function scopeRows(
+  asked: readonly string[],
+  granted: readonly string[] | undefined,
+): readonly ScopeRow[] {
+  if (granted === undefined) return asked.map((scope) => ({ scope, verdict: 'not granted' }))
+  const missing = asked.filter((scope) => !listGives(granted, scope))
+  const more = granted.filter((scope) => !listGives(asked, scope))
+  return [
+    ...missing.map((scope) => ({ scope, verdict: 'not granted' as const })),
+    ...more.map((scope) => ({ scope, verdict: 'not asked for' as const })),
+    ...asked
+      .filter((scope) => !missing.includes(scope))
+      .map((scope) => ({ scope, verdict: 'granted' as const })),
+  ]
+}
+
+export function sentenceOf(event: string): string {
   return Object.entries(auditEvents).find(([name]) => name === event)?.[1] ?? event
 }
 
 /** `read Patient`, `search-type Observation (category=vital-signs, _count=50)`. */
-function subjectOf({ interaction, resource, operation, parameters, state }: AuditRecord): string {
-  const what = [interaction, operation ?? resource].filter(Boolean).join(' ')
-  const asked =
-    parameters === undefined || parameters.length === 0 ? '' : ` (${parameters.join(', ')})`
-  return what === '' ? (state ?? asked.trim()) : `${what}${asked}`
+function subjectOf(record: AuditRecord): string {
+  const { interaction, resource, operation, parameters = [], state, event } = record
+  const type = resource?.split('/')[0]
+  const what = [interaction, operation ?? type].filter(Boolean).join(' ')
+  const asked = parameters.length === 0 ? '' : `(${parameters.map(shorter).join(', ')})`
+  if (what !== '' || asked !== '') return [what, asked].filter(Boolean).join(' ')
+  return event === 'launch.transition' ? `now ${(state ?? '').replaceAll('_', ' ')}` : ''
 }
+
+/** A scope, and so a pseudonym, is long: what is cut stands in the details of the record. */
+const shorter = (parameter: string): string =>
+  parameter.length > 40 ? `${parameter.slice(0, 39)}…` : parameter
 
 const shown = [
   'tenant',
   'mode',
   'rule',
+  'resource',
   'status',
   'upstreamStatus',
   'count',

@@ -3,6 +3,7 @@ import type { Audit, AuditEvent } from '../audit/event.ts'
 import { newIncident } from '../web/incident.ts'
 import { may } from './permissions.ts'
 import type { Permission } from './permissions.ts'
+import { localZone } from './time-zone.ts'
 import type { StaffMember, StaffSessions } from './staff-session.ts'
 import type { StaffViews, ViewName } from './views.ts'
 
@@ -15,8 +16,14 @@ export interface Visit {
   readonly reply: FastifyReply
   readonly member: StaffMember
   readonly incident: string
+  /** In which the member reads times. */
+  readonly zone: string
+  /** From now on, also on other pages. */
+  readIn(zone: string): void
   record(event: StaffEvent): Promise<void>
   show(view: ViewName, title: string, data: object): FastifyReply
+  /** A page with one sentence and the way back. */
+  say(status: number, title: string, sentence: string, back?: string): FastifyReply
   /** 404, as a page. */
   missing(): FastifyReply
 }
@@ -80,11 +87,23 @@ export function createGuard(deps: VisitDeps): Guard {
       reply,
       member,
       incident,
+      zone: member.zone ?? localZone(),
+      readIn: (zone) => {
+        reply.removeHeader('set-cookie')
+        reply.header('set-cookie', sessions.write({ ...member, seenAt: now(), zone }))
+      },
       record: (event) => audit.record({ ...event, user, ...here }),
       show: (view, title, data) =>
         reply
           .type('text/html; charset=utf-8')
           .send(views.render(view, { title, incident, member, data })),
+      say: (status, title, sentence, back = '/') =>
+        showMessage(views, reply, status, incident, {
+          title,
+          sentence,
+          link: { href: back, label: 'Back' },
+          member,
+        }),
       missing: () => showMessage(views, reply, 404, incident, { ...notFound, member }),
     })
   }

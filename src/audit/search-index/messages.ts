@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { IngestProgress } from './ingest.ts'
-import type { AuditQuery, Cursor, SeriesQuery, SeriesRow } from './query.ts'
+import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
 
 /** What passes between the search index and its worker. */
 export const indexWorkerData = z.strictObject({
@@ -11,6 +11,8 @@ export const indexWorkerData = z.strictObject({
 
 export type IndexQuestion = { readonly id: number } & (
   | { readonly kind: 'search'; readonly query: AuditQuery }
+  | { readonly kind: 'count'; readonly query: AuditQuery }
+  | { readonly kind: 'people'; readonly query: AuditQuery }
   | { readonly kind: 'series'; readonly query: SeriesQuery }
   | { readonly kind: 'update' }
   | { readonly kind: 'progress' }
@@ -26,4 +28,12 @@ export type IndexAnswer = { readonly id: number } & (
   | { readonly ok: false; readonly message: string }
 )
 
-export type IndexResult = FoundLines | readonly SeriesRow[] | IngestProgress
+export interface Counted {
+  readonly count: number
+}
+
+export interface People {
+  readonly people: readonly PersonRow[]
+}
+
+export type IndexResult = FoundLines | Counted | People | readonly SeriesRow[] | IngestProgress

@@ -9,6 +9,8 @@ export interface AuditQuery {
   readonly tenant?: string | undefined
   readonly outcome?: string | undefined
   readonly event?: string | undefined
+  /** Any of them. */
+  readonly events?: readonly string[] | undefined
   readonly resource?: string | undefined
   /** Milliseconds since the epoch; `to` is not included. */
   readonly from?: number | undefined
@@ -36,16 +38,42 @@ const mostValues = 64
 export function searchStatement(query: AuditQuery): Statement {
   const { clauses, values } = conditions(query)
   const { where, bound } = afterCursor(query)
-  const all = [...clauses, ...where]
-  const source =
-    query.patients === undefined
-      ? 'records r'
-      : 'patients p CROSS JOIN records r ON r.id = p.record'
-  const sql =
-    `SELECT r.id, r.at, r.denied, r.line FROM ${source}` +
-    (all.length === 0 ? '' : ` WHERE ${all.join(' AND ')}`) +
-    ` ORDER BY ${orders[query.order]} LIMIT ?`
+  const sql = `SELECT r.id, r.at, r.denied, r.line ${from(query, [...clauses, ...where])} ORDER BY ${orders[query.order]} LIMIT ?`
   return { sql, values: [...values, ...bound, query.limit] }
+}
+
+/** How many there are, up to the limit: what is more is not counted. */
+export function countStatement(query: AuditQuery): Statement {
+  const { clauses, values } = conditions(query)
+  const sql = `SELECT count(*) AS n FROM (SELECT 1 ${from(query, clauses)} LIMIT ?)`
+  return { sql, values: [...values, query.limit] }
+}
+
+/** Who stands in the records that are found: one row for each user and tenant, who came last first. */
+export function peopleStatement(query: AuditQuery): Statement {
+  const { clauses, values } = conditions(query)
+  const sql =
+    'SELECT r.user AS user, r.tenant AS tenant, count(*) AS records, count(DISTINCT r.launch) AS launches,' +
+    " sum(r.event IN ('fhir.intended','fhir.written','fhir.uncertain')) AS writes," +
+    ` min(r.at) AS first, max(r.at) AS last ${from(query, [...clauses, 'r.user IS NOT NULL'])}` +
+    ' GROUP BY 1, 2 ORDER BY last DESC LIMIT ?'
+  return { sql, values: [...values, query.limit] }
+}
+
+export interface PersonRow {
+  readonly user: string
+  readonly tenant: string | undefined
+  readonly records: number
+  readonly launches: number
+  readonly writes: number
+  readonly first: number
+  readonly last: number
+}
+
+function from({ patients }: AuditQuery, clauses: readonly string[]): string {
+  const source =
+    patients === undefined ? 'records r' : 'patients p CROSS JOIN records r ON r.id = p.record'
+  return `FROM ${source}${clauses.length === 0 ? '' : ` WHERE ${clauses.join(' AND ')}`}`
 }
 
 const orders: Readonly<Record<AuditQuery['order'], string>> = {
@@ -73,6 +101,7 @@ function conditions(query: AuditQuery): { clauses: string[]; values: (string | n
   }
   if (query.patients !== undefined) anyOf('p.pseudonym', query.patients)
   if (query.users !== undefined) anyOf('r.user', query.users)
+  if (query.events !== undefined) anyOf('r.event', query.events)
   for (const column of columns) {
     const value = query[column]
     if (value === undefined) continue
@@ -107,6 +136,15 @@ const seriesGroups = {
   },
   refreshes: { group: 'r.event', where: "r.event IN ('token.refreshed','token.refused')" },
   latency: { group: "'ms'", where: "r.event = 'fhir.access' AND r.ms IS NOT NULL" },
+  tenants: {
+    group: "r.tenant || ' ' || r.event || ' ' || r.outcome",
+    where:
+      "r.event IN ('launch.authorized','launch.refused','launch.failed','fhir.access','fhir.refused','fhir.failed','token.refused') AND r.tenant IS NOT NULL",
+  },
+  tenantLatency: {
+    group: 'r.tenant',
+    where: "r.event = 'fhir.access' AND r.ms IS NOT NULL AND r.tenant IS NOT NULL",
+  },
 } as const
 
 export interface SeriesQuery {
@@ -121,14 +159,17 @@ export interface SeriesRow {
   readonly bucket: number
   readonly group: string
   readonly count: number
-  readonly averageMs: number | null
-  readonly mostMs: number | null
+  /** Half of those with a time took no longer; and 95 of 100. Of the series of latencies only. */
+  readonly medianMs: number | null
+  readonly p95Ms: number | null
 }
 
 export function seriesStatement({ name, from, to, bucketMs, tenant }: SeriesQuery): Statement {
   const { group, where } = seriesGroups[name]
+  const times = name === 'latency' || name === 'tenantLatency'
   const sql =
-    `SELECT r.at / CAST(? AS INTEGER) AS bucket, ${group} AS name, count(*) AS count, avg(r.ms) AS average, max(r.ms) AS most` +
+    `SELECT r.at / CAST(? AS INTEGER) AS bucket, ${group} AS name, count(*) AS count,` +
+    (times ? ' median(r.ms) AS median, percentile(r.ms, 95) AS p95' : ' NULL AS median, NULL AS p95') +
     ` FROM records r WHERE ${where} AND r.at >= ? AND r.at < ?` +
     (tenant === undefined ? '' : ' AND r.tenant = ?') +
     ' GROUP BY 1, 2 ORDER BY 1, 2'

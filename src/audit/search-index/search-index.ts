@@ -4,7 +4,7 @@ import { auditRecord } from '../record.ts'
 import type { AuditRecord } from '../record.ts'
 import type { IngestProgress } from './ingest.ts'
 import type { FoundLines, IndexAnswer, IndexQuestion, IndexResult } from './messages.ts'
-import type { AuditQuery, Cursor, SeriesQuery, SeriesRow } from './query.ts'
+import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
 
 /**
  * The audit as it can be searched: a SQLite database beside the files, kept up to them by a worker thread. It is a
@@ -12,6 +12,10 @@ import type { AuditQuery, Cursor, SeriesQuery, SeriesRow } from './query.ts'
  */
 export interface SearchIndex {
   search(query: AuditQuery): Promise<FoundRecords>
+  /** How many records there are, at most `limit`; the order and the page do not matter. */
+  count(query: AuditQuery): Promise<number>
+  /** Who stands in them, at most `limit` of them. */
+  people(query: AuditQuery): Promise<readonly PersonRow[]>
   series(query: SeriesQuery): Promise<readonly SeriesRow[]>
   /** Reads what the files have more than the index; a search after it finds what is in them now. */
   update(): Promise<IngestProgress>
@@ -47,6 +51,16 @@ export function createSearchIndex(deps: SearchIndexDeps): SearchIndex {
       const found = await ask.question({ kind: 'search', query })
       if (!('lines' in found)) throw new TypeError('not an answer to a search')
       return readFound(found)
+    },
+    async count(query) {
+      const counted = await ask.question({ kind: 'count', query })
+      if (!('count' in counted)) throw new TypeError('not an answer to a count')
+      return counted.count
+    },
+    async people(query) {
+      const found = await ask.question({ kind: 'people', query })
+      if (!('people' in found)) throw new TypeError('not an answer to people')
+      return found.people
     },
     async series(query) {
       const rows = await ask.question({ kind: 'series', query })

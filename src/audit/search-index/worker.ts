@@ -3,7 +3,7 @@ import { indexes, openDatabase } from './database.ts'
 import { createIngest } from './ingest.ts'
 import { indexWorkerData } from './messages.ts'
 import type { IndexQuestion, IndexResult } from './messages.ts'
-import { searchStatement, seriesStatement } from './query.ts'
+import { countStatement, peopleStatement, searchStatement, seriesStatement } from './query.ts'
 import type { AuditQuery, SeriesQuery } from './query.ts'
 
 /** SQLite is synchronous, so it has a thread of its own: a search costs the launches and the proxy nothing. */
@@ -53,6 +53,27 @@ function search(query: AuditQuery) {
   }
 }
 
+function count(query: AuditQuery) {
+  const { sql, values } = countStatement(query)
+  return { count: Number(database.prepare(sql).get(...values)?.['n'] ?? 0) }
+}
+
+function people(query: AuditQuery) {
+  const { sql, values } = peopleStatement(query)
+  const rows = database.prepare(sql).all(...values)
+  return {
+    people: rows.map((row) => ({
+      user: String(row['user']),
+      tenant: row['tenant'] === null ? undefined : String(row['tenant']),
+      records: Number(row['records']),
+      launches: Number(row['launches']),
+      writes: Number(row['writes']),
+      first: Number(row['first']),
+      last: Number(row['last']),
+    })),
+  }
+}
+
 function series(query: SeriesQuery) {
   const { sql, values } = seriesStatement(query)
   return database
@@ -62,8 +83,8 @@ function series(query: SeriesQuery) {
       bucket: Number(row['bucket']) * query.bucketMs,
       group: String(row['name']),
       count: Number(row['count']),
-      averageMs: row['average'] === null ? null : Number(row['average']),
-      mostMs: row['most'] === null ? null : Number(row['most']),
+      medianMs: row['median'] === null ? null : Number(row['median']),
+      p95Ms: row['p95'] === null ? null : Number(row['p95']),
     }))
 }
 
@@ -71,6 +92,10 @@ async function answer(question: IndexQuestion): Promise<IndexResult> {
   switch (question.kind) {
     case 'search':
       return search(question.query)
+    case 'count':
+      return count(question.query)
+    case 'people':
+      return people(question.query)
     case 'series':
       return series(question.query)
     case 'update':
