@@ -21,6 +21,8 @@ export interface CompleteAsk {
   readonly state: string
   readonly query: URLSearchParams
   readonly incident: string
+  /** Told as soon as the EHR has proved who is signed in: a refusal after that has somebody who met it. */
+  readonly onUser: (user: LaunchUser) => void
 }
 
 export interface CompleteDeps {
@@ -49,6 +51,7 @@ export async function complete(deps: CompleteDeps, ask: CompleteAsk): Promise<La
   })
   try {
     const user = await identify(ask, issued)
+    ask.onUser(user)
     const record = recordOf(deps, ask, { issued, received, user, askedAt })
     judgeLaunch(mode, record)
     if (ehr.quirks.introspection) await introspect(ehr, record)

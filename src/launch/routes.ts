@@ -101,6 +101,7 @@ async function answerCallback(
       state: parameters.state,
       query: parameters.query,
       incident: request.incident,
+      onUser: (user) => Object.assign(story, { user }),
     })
     Object.assign(story, { user: record.user, patient: record.context.patient })
     if (resumed.pending.renews === undefined) {

@@ -57,13 +57,27 @@ const maxGroups = 6
 export function drawChart(values: readonly Value[], options: ChartOptions): Chart {
   const { title, note = '', from, to, bucketMs, zone, unit = '' } = options
   const groups = groupsOf(values, options.order)
-  const buckets = Array.from({ length: Math.ceil((to - from) / bucketMs) }, (_, at) => from + at * bucketMs)
-  const at = new Map(values.map(({ bucket, group, value }) => [`${String(bucket)} ${group}`, value]))
+  const buckets = Array.from(
+    { length: Math.ceil((to - from) / bucketMs) },
+    (_, at) => from + at * bucketMs,
+  )
+  const at = new Map(
+    values.map(({ bucket, group, value }) => [`${String(bucket)} ${group}`, value]),
+  )
   const valueOf = (bucket: number, group: string) => at.get(`${String(bucket)} ${group}`)
-  const highest = Math.max(0, ...buckets.map((bucket) => reach(options.kind, groups.map((group) => valueOf(bucket, group) ?? 0))))
+  const highest = Math.max(
+    0,
+    ...buckets.map((bucket) =>
+      reach(
+        options.kind,
+        groups.map((group) => valueOf(bucket, group) ?? 0),
+      ),
+    ),
+  )
   const top = roundUp(highest)
   const place = {
-    x: (time: number): number => to1(frame.left + ((frame.right - frame.left) * (time - from)) / (to - from)),
+    x: (time: number): number =>
+      to1(frame.left + ((frame.right - frame.left) * (time - from)) / (to - from)),
     y: (value: number): number => to1(frame.bottom - ((frame.bottom - frame.top) * value) / top),
   }
   const says = (bucket: number, group: string, value: number): string =>
@@ -74,7 +88,10 @@ export function drawChart(values: readonly Value[], options: ChartOptions): Char
     note,
     groups,
     label: labelOf(title, groups, values, unit, options.kind),
-    ticks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({ y: place.y(top * part), label: `${shown(top * part)}${unit}` })),
+    ticks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({
+      y: place.y(top * part),
+      label: `${shown(top * part)}${unit}`,
+    })),
     times: timesOf(from, to, zone).map(({ time, label }) => ({ x: place.x(time), label })),
     bars: options.kind === 'bars' ? barsOf(drawing) : [],
     lines: options.kind === 'lines' ? linesOf(drawing) : [],
@@ -134,11 +151,20 @@ function linesOf({ groups, buckets, bucketMs, valueOf, place, says }: Drawing): 
     for (const bucket of buckets) {
       const value = valueOf(bucket, group)
       if (value === undefined) runs.push([])
-      else runs.at(-1)?.push({ x: place.x(bucket + bucketMs / 2), y: place.y(value), says: says(bucket, group, value) })
+      else
+        runs.at(-1)?.push({
+          x: place.x(bucket + bucketMs / 2),
+          y: place.y(value),
+          says: says(bucket, group, value),
+        })
     }
     return runs
       .filter((run) => run.length > 0)
-      .map((dots) => ({ tone, dots, points: dots.map(({ x, y }) => `${String(x)},${String(y)}`).join(' ') }))
+      .map((dots) => ({
+        tone,
+        dots,
+        points: dots.map(({ x, y }) => `${String(x)},${String(y)}`).join(' '),
+      }))
   })
 }
 
@@ -162,7 +188,9 @@ function timesOf(from: number, to: number, zone: string) {
 function roundUp(highest: number): number {
   if (highest <= 4) return 4
   const power = 10 ** Math.floor(Math.log10(highest))
-  return [1, 2, 4, 6, 8, 10].map((factor) => factor * power).find((value) => value >= highest) ?? highest
+  return (
+    [1, 2, 4, 6, 8, 10].map((factor) => factor * power).find((value) => value >= highest) ?? highest
+  )
 }
 
 function labelOf(

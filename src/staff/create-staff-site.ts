@@ -16,6 +16,7 @@ import type { LaunchRecord } from '../vault/record.ts'
 import { createRevocation } from '../vault/revocation.ts'
 import type { Vault } from '../vault/vault.ts'
 import { createIdentityProvider } from './identity-provider.ts'
+import { createSavedSearches } from './saved.ts'
 import { staffSite } from './staff-site.ts'
 import { createStaffSessions } from './staff-session.ts'
 
@@ -69,6 +70,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
     roles: staff.roles,
     local: config.development ? (staff.local ?? []) : [],
     sessions: createStaffSessions(keyRing, now),
+    saved: createSavedSearches({ store, keyRing, pseudonyms }),
     pseudonyms,
     vault,
     launchIndex,

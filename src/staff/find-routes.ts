@@ -46,17 +46,17 @@ export function findRoutes(deps: FindRoutesDeps): FastifyPluginAsync {
 
 /** From what was typed to an address that can be kept. */
 async function goTo({ index, tenants, pseudonyms }: FindRoutesDeps, visit: Visit) {
-  const address = await addressOf(visit.request.body, {
+  const sought = await addressOf(visit.request.body, {
     tenants,
     pseudonyms,
     isKnown: async (name) => (await index.count({ users: [name], order: 'newest', limit: 1 })) > 0,
   })
-  if (tooMany(address)) {
+  if (tooMany(sought)) {
     return visit.say(400, 'Choose a tenant', 'There are too many to look in all of them at once.')
   }
-  const zone = address.get('zone') ?? ''
+  const zone = sought.get('zone') ?? ''
   if (isZone(zone)) visit.readIn(zone)
-  return visit.reply.redirect(`/?${address.toString()}`, 303)
+  return visit.reply.redirect(`/?${sought.toString()}`, 303)
 }
 
 async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
@@ -77,7 +77,11 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
   if (ask === 'patient' && filter.query.patients === undefined) {
     await recordSearch(visit, filter, 0)
     const progress = await index.progress()
-    return show(visit, { ...form, complete: completeness(progress), saved: await saved.list(member.name) })
+    return show(visit, {
+      ...form,
+      complete: completeness(progress),
+      saved: await saved.list(member.name),
+    })
   }
   const progress = await index.update()
   const wanted = questionOf(ask, filter.query)
@@ -91,7 +95,10 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
   return show(visit, {
     ...form,
     rows: ask === 'open' ? oneForEachLaunch(rows) : rows,
-    total: total > countMost ? `more than ${countMost.toLocaleString('en')}` : total.toLocaleString('en'),
+    total:
+      total > countMost
+        ? `more than ${countMost.toLocaleString('en')}`
+        : total.toLocaleString('en'),
     people: people?.map((person) => personOf(person, filter)),
     looking: lookingFor(deps, filter),
     complete: completeness(progress),
@@ -194,12 +201,29 @@ async function refusePatient({ views }: FindRoutesDeps, visit: Visit) {
 }
 
 function personOf(
-  { user, tenant, records, launches, writes, first, last }: Awaited<ReturnType<SearchIndex['people']>>[number],
+  {
+    user,
+    tenant,
+    records,
+    launches,
+    writes,
+    first,
+    last,
+  }: Awaited<ReturnType<SearchIndex['people']>>[number],
   filter: Filter,
 ) {
   const time = (at: number): string => inZone(at, filter.zone).slice(0, 16)
   const narrowed = address('/', filter, { user, ...(tenant === undefined ? {} : { tenant }) })
-  return { user, tenant: tenant ?? '', records, launches, writes, first: time(first), last: time(last), href: narrowed }
+  return {
+    user,
+    tenant: tenant ?? '',
+    records,
+    launches,
+    writes,
+    first: time(first),
+    last: time(last),
+    href: narrowed,
+  }
 }
 
 export function completeness({ since, behind, records }: IngestProgress): string {
@@ -232,4 +256,3 @@ function lookingFor({ tenants }: FindRoutesDeps, { fields, zone }: Filter): read
   }
   return Object.entries(fields).flatMap(([name, value]) => words[name]?.(value) ?? [])
 }
-

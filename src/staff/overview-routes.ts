@@ -4,7 +4,7 @@ import type { SeriesRow } from '../audit/search-index/query.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { drawChart, frame } from './charts.ts'
-import type { Value } from './charts.ts'
+import type { Chart, ChartOptions, Value } from './charts.ts'
 import { completeness } from './find-routes.ts'
 import type { Guard, Visit, VisitDeps } from './visit.ts'
 
@@ -63,7 +63,6 @@ async function overview({ index, tenants, now }: OverviewRoutesDeps, visit: Visi
       ...(tenant === undefined ? [] : [{ name: 'tenant', value: tenant }]),
     ],
   })
-  const options = { from, to, bucketMs, zone }
   return visit.show('overview', 'Overview', {
     days,
     spans: Object.entries(spans).map(([value, { label }]) => ({ value, label })),
@@ -77,37 +76,46 @@ async function overview({ index, tenants, now }: OverviewRoutesDeps, visit: Visi
       byTenant,
       tenantLatency,
     ),
-    charts: [
-      drawChart(named(launches, launchWords), {
-        title: 'Launches by outcome',
-        kind: 'bars',
-        order: Object.values(launchWords),
-        ...options,
-      }),
-      drawChart(ratesOf(fhir), {
-        title: 'FHIR requests that failed or were refused, by resource type',
-        note: 'Share of the requests of a type; the types with the most errors.',
-        kind: 'lines',
-        unit: ' %',
-        ...options,
-      }),
-      drawChart(named(refreshes, refreshWords), {
-        title: 'Token refreshes',
-        note: 'What the EHR refused ends a launch.',
-        kind: 'bars',
-        order: Object.values(refreshWords),
-        ...options,
-      }),
-      drawChart(latencies(latency), {
-        title: 'Time of a FHIR read',
-        note: 'Half of the reads, and 95 of 100, took no longer.',
-        kind: 'lines',
-        unit: ' ms',
-        order: ['95 of 100', 'half'],
-        ...options,
-      }),
-    ],
+    charts: chartsOf({ launches, fhir, refreshes, latency }, { from, to, bucketMs, zone }),
   })
+}
+
+function chartsOf(
+  series: Readonly<Record<'launches' | 'fhir' | 'refreshes' | 'latency', readonly SeriesRow[]>>,
+  options: Pick<ChartOptions, 'from' | 'to' | 'bucketMs' | 'zone'>,
+): readonly Chart[] {
+  const { launches, fhir, refreshes, latency } = series
+  return [
+    drawChart(named(launches, launchWords), {
+      title: 'Launches by outcome',
+      kind: 'bars',
+      order: Object.values(launchWords),
+      ...options,
+    }),
+    drawChart(ratesOf(fhir), {
+      title: 'FHIR requests that failed or were refused, by resource type',
+      note: 'Share of the requests of a type; the types with the most errors.',
+      kind: 'lines',
+      unit: ' %',
+      order: mostDenied(fhir),
+      ...options,
+    }),
+    drawChart(named(refreshes, refreshWords), {
+      title: 'Token refreshes',
+      note: 'What the EHR refused ends a launch.',
+      kind: 'bars',
+      order: Object.values(refreshWords),
+      ...options,
+    }),
+    drawChart(latencies(latency), {
+      title: 'Time of a FHIR read',
+      note: 'Half of the reads, and 95 of 100, took no longer.',
+      kind: 'lines',
+      unit: ' ms',
+      order: ['95 of 100', 'half'],
+      ...options,
+    }),
+  ]
 }
 
 const launchWords = {
@@ -115,7 +123,7 @@ const launchWords = {
   'launch.failed': 'failed',
   'launch.refused': 'refused',
 } as const
-const refreshWords = { 'token.refused': 'refused', 'token.refreshed': 'renewed' } as const
+const refreshWords = { 'token.refreshed': 'renewed', 'token.refused': 'refused' } as const
 
 const named = (
   rows: readonly SeriesRow[],
@@ -125,8 +133,6 @@ const named = (
 
 /** `Observation success` and `Observation failed` to one share of the type, of the types that had any. */
 function ratesOf(rows: readonly SeriesRow[]): readonly Value[] {
-  const typeOf = ({ group }: SeriesRow): string => group.split(' ')[0] ?? group
-  const isDenied = ({ group }: SeriesRow): boolean => !group.endsWith(' success')
   const troubled = new Set(rows.filter(isDenied).map(typeOf))
   const sums = new Map<string, { bucket: number; group: string; all: number; denied: number }>()
   for (const row of rows) {
@@ -143,6 +149,18 @@ function ratesOf(rows: readonly SeriesRow[]): readonly Value[] {
     group,
     value: (100 * denied) / all,
   }))
+}
+
+const typeOf = ({ group }: SeriesRow): string => group.split(' ')[0] ?? group
+const isDenied = ({ group }: SeriesRow): boolean => !group.endsWith(' success')
+
+/** Types by how often they were denied: a share alone says little of a type that is seldom asked for. */
+function mostDenied(rows: readonly SeriesRow[]): readonly string[] {
+  const sums = new Map<string, number>()
+  for (const row of rows.filter(isDenied)) {
+    sums.set(typeOf(row), (sums.get(typeOf(row)) ?? 0) + row.count)
+  }
+  return [...sums].toSorted((a, b) => b[1] - a[1]).map(([type]) => type)
 }
 
 const latencies = (rows: readonly SeriesRow[]): readonly Value[] =>
@@ -163,7 +181,9 @@ function summaryOf(
       return tenant === id ? [{ event, outcome, count }] : []
     })
     const sum = (fits: (event: string, outcome: string) => boolean): number =>
-      own.filter(({ event, outcome }) => fits(event, outcome)).reduce((all, { count }) => all + count, 0)
+      own
+        .filter(({ event, outcome }) => fits(event, outcome))
+        .reduce((all, { count }) => all + count, 0)
     const launches = sum((event) => event.startsWith('launch.'))
     const fhir = sum((event) => event.startsWith('fhir.'))
     const time = times.find(({ group }) => group === id)
@@ -171,9 +191,15 @@ function summaryOf(
       id,
       name,
       launches,
-      failed: part(sum((event) => event.startsWith('launch.') && event !== 'launch.authorized'), launches),
+      failed: part(
+        sum((event) => event.startsWith('launch.') && event !== 'launch.authorized'),
+        launches,
+      ),
       fhir,
-      errors: part(sum((event, outcome) => event.startsWith('fhir.') && outcome !== 'success'), fhir),
+      errors: part(
+        sum((event, outcome) => event.startsWith('fhir.') && outcome !== 'success'),
+        fhir,
+      ),
       refused: sum((event) => event === 'token.refused'),
       median: time?.medianMs == null ? '' : `${String(Math.round(time.medianMs))} ms`,
       p95: time?.p95Ms == null ? '' : `${String(Math.round(time.p95Ms))} ms`,

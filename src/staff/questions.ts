@@ -30,10 +30,7 @@ const looked = [
 ] as const satisfies readonly AuditEventName[]
 
 /** What a question looks at, unless an event was chosen. */
-export function questionOf(
-  ask: Ask,
-  query: Omit<AuditQuery, 'limit'>,
-): Omit<AuditQuery, 'limit'> {
+export function questionOf(ask: Ask, query: Omit<AuditQuery, 'limit'>): Omit<AuditQuery, 'limit'> {
   if (ask === 'all' || query.event !== undefined) return query
   return { ...query, events: ask === 'open' ? opened : looked }
 }

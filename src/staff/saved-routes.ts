@@ -32,7 +32,9 @@ export function savedRoutes(deps: SavedRoutesDeps): FastifyPluginAsync {
 
 async function keep({ saved, now }: SavedRoutesDeps, visit: Visit) {
   const form = keepForm.safeParse(visit.request.body)
-  const query = form.success ? Object.fromEntries(new URLSearchParams(form.data.address.slice(2))) : {}
+  const query = form.success
+    ? Object.fromEntries(new URLSearchParams(form.data.address.slice(2)))
+    : {}
   const read = readFilter(query, visit.zone, now())
   if (!form.success || !read.ok) {
     return visit.say(400, 'Not kept', 'Give the search a name of at most 80 characters.')

@@ -1,9 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { newIncident } from '../web/incident.ts'
-import { auditRoutes } from './audit-routes.ts'
-import type { AuditRoutesDeps } from './audit-routes.ts'
+import { exportRoutes } from './export-routes.ts'
+import type { ExportRoutesDeps } from './export-routes.ts'
+import { findRoutes } from './find-routes.ts'
+import type { FindRoutesDeps } from './find-routes.ts'
 import { launchRoutes } from './launch-routes.ts'
 import type { LaunchRoutesDeps } from './launch-routes.ts'
+import { launchStoryRoutes } from './launch-story-routes.ts'
+import { overviewRoutes } from './overview-routes.ts'
+import { savedRoutes } from './saved-routes.ts'
 import { signInRoutes } from './sign-in-routes.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { stateRoutes } from './state-routes.ts'
@@ -18,7 +23,7 @@ import { createGuard, notFound, showMessage } from './visit.ts'
  * script; every page and every search is recorded before it is shown.
  */
 export type StaffSiteDeps = Omit<
-  SignInDeps & AuditRoutesDeps & StateRoutesDeps & LaunchRoutesDeps,
+  SignInDeps & FindRoutesDeps & ExportRoutesDeps & StateRoutesDeps & LaunchRoutesDeps,
   'views' | 'guard'
 >
 
@@ -58,7 +63,11 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
       reply.type('text/css; charset=utf-8').send(views.style),
     )
     await server.register(signInRoutes(deps))
-    await server.register(auditRoutes(deps))
+    await server.register(findRoutes(deps))
+    await server.register(savedRoutes(deps))
+    await server.register(exportRoutes(deps))
+    await server.register(launchStoryRoutes(deps))
+    await server.register(overviewRoutes(deps))
     await server.register(stateRoutes(deps))
     await server.register(launchRoutes(deps))
     await server.register(docsRoutes(deps))

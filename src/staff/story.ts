@@ -149,14 +149,18 @@ function phasesOf(records: readonly AuditRecord[], last: AuditRecord | undefined
   const exchanged = at('token.exchanged')
   const opened = at('launch.authorized')
   const closed = last !== undefined && !livesAfter(last) ? Date.parse(last.time) : undefined
-  const phase = (name: string, from: number | undefined, to: number | undefined) =>
-    from === undefined || to === undefined || to < from ? [] : [{ name, took: duration(to - from) }]
   return [
     ...phase('From the click to the tokens', received, exchanged),
     ...phase('From the tokens to the open app', exchanged, opened),
     ...(opened === undefined ? phase('From the click to the end', received, closed) : []),
     ...phase('Open', opened, closed),
   ]
+}
+
+function phase(name: string, from: number | undefined, to: number | undefined): Story['phases'] {
+  return from === undefined || to === undefined || to < from
+    ? []
+    : [{ name, took: duration(to - from) }]
 }
 
 /** `850 ms`, `2.4 s`, `14 min 3 s`, `2 h 5 min`. */
@@ -205,28 +209,27 @@ function subjectOf(record: AuditRecord): string {
 const shorter = (parameter: string): string =>
   parameter.length > 40 ? `${parameter.slice(0, 39)}…` : parameter
 
-const shown = [
-  'tenant',
-  'mode',
-  'rule',
-  'resource',
-  'status',
-  'upstreamStatus',
-  'count',
-  'bytes',
-  'ms',
-  'version',
-  'reason',
-  'state',
-  'actor',
-  'request',
-  'instance',
+/** Members as the staff read them; tenant, mode, user and patient stand above the story. */
+const memberNames = [
+  ['rule', 'for'],
+  ['resource', 'record'],
+  ['status', 'answered'],
+  ['upstreamStatus', 'EHR answered'],
+  ['count', 'records'],
+  ['bytes', 'bytes'],
+  ['ms', 'took'],
+  ['version', 'version'],
+  ['reason', 'reason'],
+  ['actor', 'by'],
+  ['request', 'incident'],
+  ['instance', 'on'],
 ] as const
 
 function detailsOf(record: AuditRecord): Row['details'] {
-  return shown.flatMap((name) => {
-    const value = record[name]
-    return value === undefined ? [] : [{ name, value: String(value) }]
+  return memberNames.flatMap(([member, name]) => {
+    const value = record[member]
+    if (value === undefined || (member === 'resource' && !String(value).includes('/'))) return []
+    return [{ name, value: member === 'ms' ? `${String(value)} ms` : String(value) }]
   })
 }
 

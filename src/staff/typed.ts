@@ -35,8 +35,14 @@ export interface TypedDeps {
 /** The address of the search for what was typed: ids become pseudonyms under every key and in every tenant asked. */
 export async function addressOf(typed: unknown, deps: TypedDeps): Promise<URLSearchParams> {
   const read = typedForm.safeParse(typed)
-  const { patient = '', user = '', launch = '', request = '', resource = '', ...plain } =
-    read.success ? read.data : {}
+  const {
+    patient = '',
+    user = '',
+    launch = '',
+    request = '',
+    resource = '',
+    ...plain
+  } = read.success ? read.data : {}
   const { tenants, pseudonyms } = deps
   const asked = tenants.filter(({ id }) => (plain.tenant ?? '') === '' || id === plain.tenant)
   const address = new URLSearchParams()

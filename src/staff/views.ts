@@ -43,6 +43,7 @@ const names = [
   'docs',
   'doc',
   'causes',
+  'end-launches',
 ] as const
 
 export function createStaffViews(): StaffViews {

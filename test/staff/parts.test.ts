@@ -2,7 +2,7 @@ import t from 'tap'
 import { errorTable } from '../../src/errors.ts'
 import { reasons } from '../../src/audit/reasons.ts'
 import { allCauses, causeOf } from '../../src/staff/causes.ts'
-import { drawChart } from '../../src/staff/charts.ts'
+import { drawChart, frame } from '../../src/staff/charts.ts'
 import { exportLine } from '../../src/staff/export.ts'
 import { rolesOf } from '../../src/staff/permissions.ts'
 import { fieldValue, fromZone, inZone, isZone } from '../../src/staff/time-zone.ts'
@@ -60,21 +60,34 @@ t.test('a cell of an export is no formula and no second row', async (t) => {
   t.match(line, `'-1 code`)
 })
 
-t.test('charts: bars within the frame, the same numbers as a table', async (t) => {
-  const hour = 3_600_000
-  const chart = drawChart(
-    Array.from({ length: 40 }, (_, index) => ({
-      bucket: (index % 10) * hour,
-      group: `g${String(index % 8)}`,
-      count: index,
-      averageMs: null,
-      mostMs: null,
-    })),
-    { title: 'Test', from: 0, to: 24 * hour, bucketMs: hour, zone: 'UTC' },
-  )
-  t.equal(chart.groups.length, 6)
+const hour = 3_600_000
+const frameOf = { from: 0, to: 24 * hour, bucketMs: hour, zone: 'UTC', title: 'Test' }
+
+t.test('bars within the frame, the same numbers as a table', async (t) => {
+  const values = Array.from({ length: 80 }, (_, index) => ({
+    bucket: (index % 10) * hour,
+    group: `g${String(Math.floor(index / 10))}`,
+    value: index,
+  }))
+  const chart = drawChart(values, { kind: 'bars', ...frameOf })
+  t.equal(chart.groups.length, 6, 'the six largest')
   t.equal(chart.rows.length, 10)
+  t.same(chart.rows[1]?.values, ['71', '61', '51', '41', '31', '21'])
   for (const { x, y, width, height } of chart.bars) {
-    t.ok(x >= 0 && x + width <= 720 && y >= -0.1 && height > 0 && y + height <= 160.1)
+    t.ok(x >= frame.left && x + width <= frame.right)
+    t.ok(y >= frame.top - 0.1 && height > 0 && y + height <= frame.bottom + 0.1)
   }
+  t.match(chart.label, /^Test: g7 745, /)
+})
+
+t.test('lines have a gap where nothing was measured, and no zero', async (t) => {
+  const values = [0, 1, 5].map((at) => ({ bucket: at * hour, group: 'half', value: 12 }))
+  const chart = drawChart(values, { kind: 'lines', unit: ' ms', ...frameOf })
+  t.equal(chart.lines.length, 2)
+  t.same(
+    chart.lines.map(({ dots }) => dots.length),
+    [2, 1],
+  )
+  t.same(chart.rows[2], { time: '1970-01-01 05:00', values: ['12 ms'] })
+  t.same(drawChart([], { kind: 'bars', ...frameOf }).rows, [])
 })

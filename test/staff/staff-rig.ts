@@ -17,6 +17,11 @@ export const local = [
   { name: 'otto.operator', passwordHash: phc('battery staple'), role: 'operator' },
 ]
 
+const groups: Readonly<Record<string, readonly string[]>> = {
+  anna: ['privacy-office'],
+  otto: ['service-desk'],
+}
+
 /** The hospital's identity provider: a real one, in which a login name says its groups. */
 export async function startIdentityProvider(redirectUri: string) {
   const port = await freePort()
@@ -33,7 +38,7 @@ export async function startIdentityProvider(redirectUri: string) {
       claims: () => ({
         sub: id,
         preferred_username: id,
-        groups: id.startsWith('anna') ? ['privacy-office'] : [],
+        groups: groups[id.split('.')[0] ?? ''] ?? [],
       }),
     }),
   })

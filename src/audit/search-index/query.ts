@@ -38,14 +38,14 @@ const mostValues = 64
 export function searchStatement(query: AuditQuery): Statement {
   const { clauses, values } = conditions(query)
   const { where, bound } = afterCursor(query)
-  const sql = `SELECT r.id, r.at, r.denied, r.line ${from(query, [...clauses, ...where])} ORDER BY ${orders[query.order]} LIMIT ?`
+  const sql = `SELECT r.id, r.at, r.denied, r.line ${source(query, [...clauses, ...where])} ORDER BY ${orders[query.order]} LIMIT ?`
   return { sql, values: [...values, ...bound, query.limit] }
 }
 
 /** How many there are, up to the limit: what is more is not counted. */
 export function countStatement(query: AuditQuery): Statement {
   const { clauses, values } = conditions(query)
-  const sql = `SELECT count(*) AS n FROM (SELECT 1 ${from(query, clauses)} LIMIT ?)`
+  const sql = `SELECT count(*) AS n FROM (SELECT 1 ${source(query, clauses)} LIMIT ?)`
   return { sql, values: [...values, query.limit] }
 }
 
@@ -55,7 +55,7 @@ export function peopleStatement(query: AuditQuery): Statement {
   const sql =
     'SELECT r.user AS user, r.tenant AS tenant, count(*) AS records, count(DISTINCT r.launch) AS launches,' +
     " sum(r.event IN ('fhir.intended','fhir.written','fhir.uncertain')) AS writes," +
-    ` min(r.at) AS first, max(r.at) AS last ${from(query, [...clauses, 'r.user IS NOT NULL'])}` +
+    ` min(r.at) AS first, max(r.at) AS last ${source(query, [...clauses, 'r.user IS NOT NULL'])}` +
     ' GROUP BY 1, 2 ORDER BY last DESC LIMIT ?'
   return { sql, values: [...values, query.limit] }
 }
@@ -70,10 +70,10 @@ export interface PersonRow {
   readonly last: number
 }
 
-function from({ patients }: AuditQuery, clauses: readonly string[]): string {
-  const source =
+function source({ patients }: AuditQuery, clauses: readonly string[]): string {
+  const table =
     patients === undefined ? 'records r' : 'patients p CROSS JOIN records r ON r.id = p.record'
-  return `FROM ${source}${clauses.length === 0 ? '' : ` WHERE ${clauses.join(' AND ')}`}`
+  return `FROM ${table}${clauses.length === 0 ? '' : ` WHERE ${clauses.join(' AND ')}`}`
 }
 
 const orders: Readonly<Record<AuditQuery['order'], string>> = {
@@ -169,7 +169,9 @@ export function seriesStatement({ name, from, to, bucketMs, tenant }: SeriesQuer
   const times = name === 'latency' || name === 'tenantLatency'
   const sql =
     `SELECT r.at / CAST(? AS INTEGER) AS bucket, ${group} AS name, count(*) AS count,` +
-    (times ? ' median(r.ms) AS median, percentile(r.ms, 95) AS p95' : ' NULL AS median, NULL AS p95') +
+    (times
+      ? ' median(r.ms) AS median, percentile(r.ms, 95) AS p95'
+      : ' NULL AS median, NULL AS p95') +
     ` FROM records r WHERE ${where} AND r.at >= ? AND r.at < ?` +
     (tenant === undefined ? '' : ' AND r.tenant = ?') +
     ' GROUP BY 1, 2 ORDER BY 1, 2'
