@@ -181,6 +181,8 @@ export const meanings: Readonly<Record<string, string>> = {
     '`fhirUser`: a patient’s own launch without `patient` is about the user.',
   'tenants[].quirks.callbackIss': 'Whether the callback must carry `iss` (RFC 9207).',
   'tenants[].quirks.introspection': 'Ask the introspection endpoint about a new token (RFC 7662).',
+  'tenants[].quirks.jwksClientId':
+    'Name the client (`client_id`) where the EHR’s keys are read. The vendor’s default is on for athenahealth.',
   'tenants[].quirks.styleHosts[]':
     'Hosts from which `smart_style_url` may be fetched. None listed: no style.',
 }

@@ -3,7 +3,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import type { Discovery } from './discovery.ts'
 import type { EhrHttp } from './http.ts'
 import { createIdTokenKeys, invalid } from './id-token-keys.ts'
-import type { ResolvedQuirks } from './quirks.ts'
+import { keysAddress, type ResolvedQuirks } from './quirks.ts'
 
 /**
  * Who is signed in, from an id_token verified by signature, issuer, audience and expiry (OIDC Core 3.1.3.7; SMART @201,
@@ -49,7 +49,8 @@ export function createIdentity(deps: IdentityDeps): Identity {
       const issuer = issuerOf(idToken)
       if (!trusted.includes(issuer)) throw invalid('issuer not on the list')
       const named = issuer === document.issuer ? document.jwksUri : undefined
-      const jwksUri = deps.quirks.endpoints.jwks ?? named ?? (await keys.locate(issuer))
+      const discovered = deps.quirks.endpoints.jwks ?? named ?? (await keys.locate(issuer))
+      const jwksUri = keysAddress(discovered, deps.tenant.client.id, deps.quirks)
       const claims = await keys.verify(jwksUri, idToken, {
         issuer,
         audience: deps.tenant.client.id,

@@ -31,6 +31,8 @@ export interface ResolvedQuirks {
   readonly patientFallback: 'none' | 'fhirUser'
   readonly callbackIss: 'required' | 'optional'
   readonly introspection: boolean
+  /** The EHR gives out its keys to those who name a client (`client_id` in the query). */
+  readonly jwksClientId: boolean
   readonly styleHosts: readonly string[]
   readonly onNewPatient: 'parallel' | 'supersede'
 }
@@ -52,6 +54,7 @@ const generic: ResolvedQuirks = {
   patientFallback: 'none',
   callbackIss: 'optional',
   introspection: false,
+  jwksClientId: false,
   styleHosts: [],
   onNewPatient: 'parallel',
 }
@@ -76,7 +79,11 @@ const vendorTable: Readonly<Record<Vendor, Partial<ResolvedQuirks>>> = {
   },
   // The discovery issuer is on another host than every endpoint, and id_tokens carry it: nothing to change.
   // github.com/api-evangelist/athenahealth, well-known/, captured 2026-08-14.
-  athena: {},
+  athena: {
+    // "client_id* Your app's client ID" of GET /oauth2/v1/keys: docs.athenahealth.com/api/guides/additional-oauth-endpoints.
+    // Its introspection is a GET with the token in the query, which is never written here: leave that option off.
+    jwksClientId: true,
+  },
   // The same: github.com/api-evangelist/allscripts, well-known/, captured 2026-08-14.
   veradigm: {},
   // Assertions may be signed with RS256, RS384 and RS512 alone, which preflight tells; the issuer ends with a slash.
@@ -95,6 +102,18 @@ function millenniumIssuers(discoveryIssuer: string): readonly string[] {
   const tenant = /\/tenants\/([A-Za-z0-9-]{1,64})$/.exec(discoveryIssuer)?.[1]
   if (tenant === undefined) return [discoveryIssuer]
   return [discoveryIssuer, `${discoveryIssuer}/oidc/idsps/${tenant}/`]
+}
+
+/** Where the keys of id_tokens are read; an address that the tenant itself names is taken as it stands. */
+export function keysAddress(
+  discovered: string,
+  clientId: string,
+  { endpoints, jwksClientId }: Pick<ResolvedQuirks, 'endpoints' | 'jwksClientId'>,
+): string {
+  if (endpoints.jwks !== undefined) return endpoints.jwks
+  const url = new URL(discovered)
+  if (jwksClientId) url.searchParams.set('client_id', clientId)
+  return url.href
 }
 
 /** The vendor's row with the tenant's overrides on top. */

@@ -22,6 +22,8 @@ export interface VendorBehaviour {
   readonly basicEncoding: 'raw' | 'form'
   readonly assertionAlgorithms: readonly string[]
   readonly accessTokenSeconds: number
+  /** Whether the keys are given out only to those who name a client. */
+  readonly jwksNeedsClientId: boolean
   /** How `token_type` is written. */
   readonly tokenType: 'Bearer' | 'bearer'
   /** `rotate`: a new refresh token each time, the old one dies. `keep`: the first one stays. */
@@ -77,6 +79,7 @@ const generic: VendorBehaviour = {
   basicEncoding: 'raw',
   assertionAlgorithms: ['RS384', 'ES384', 'RS256', 'ES256'],
   accessTokenSeconds: 3600,
+  jwksNeedsClientId: false,
   tokenType: 'Bearer',
   refreshTokens: 'rotate',
   refreshTokenOnRefresh: true,
@@ -188,6 +191,7 @@ const athena = vendor({
   },
   // authorize-post is advertised; the guide knows GET alone.
   authorizePost: false,
+  jwksNeedsClientId: true,
 })
 
 /** smart-conformance.md 5.4. */

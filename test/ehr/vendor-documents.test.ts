@@ -1,14 +1,16 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import t from 'tap'
-import type { Vendor } from '../../src/config/schema/tenant.ts'
-import { quirksOf } from '../../src/ehr/quirks.ts'
+import type { Tenant, Vendor } from '../../src/config/schema/tenant.ts'
+import { clientAuthOf } from '../../src/ehr/client-auth.ts'
+import { keysAddress, quirksOf } from '../../src/ehr/quirks.ts'
 import { readSmartConfiguration } from '../../src/ehr/smart-configuration.ts'
 import { readTokenAnswer } from '../../src/ehr/token-answer.ts'
 import { readFhirUser } from '../../src/smart/fhir-user.ts'
 import type { JsonObject } from '../../src/smart/json.ts'
 import { readLaunchContext } from '../../src/smart/launch-context.ts'
 import { covers, parseScopes } from '../../src/smart/scopes.ts'
-import { testTenant } from './support.ts'
-import { vendorDocument, vendorDocuments } from './vendor-documents.ts'
+import { pem, testTenant } from './support.ts'
+import { vendorDocument, vendorDocuments, vendorsWithDocuments } from './vendor-documents.ts'
 
 const bases: Partial<Record<Vendor, string>> = {
   epic: 'https://fhir.epic.com/interconnect-fhir-oauth/api/FHIR/R4',
@@ -127,6 +129,80 @@ t.test('refusals are told apart by the vendor', (t) => {
   }
   t.same(quirksOf(tenantOf('medplum')).finalRefreshErrors, ['invalid_request'])
   t.same(quirksOf(tenantOf('epic')).finalRefreshErrors, [])
+  t.end()
+})
+
+t.test("Epic's samples of client authentication are what goes out", async (t) => {
+  const tenant = (client: Record<string, unknown>) =>
+    testTenant({ vendor: 'epic', iss: bases.epic, client })
+  const prove = async (of: Tenant) => {
+    const [body, headers] = [new URLSearchParams(), new Headers()]
+    const { issuer, tokenEndpoint } = configurationOf('epic', 'openid-configuration')
+    const server = { issuer, token_endpoint: tokenEndpoint }
+    const auth = clientAuthOf(of.client, quirksOf(of), 'https://app.example/jwks')
+    // The library awaits what a ClientAuth returns, though its type says void.
+    await Promise.resolve(auth(server, { client_id: of.client.id }, body, headers) as unknown)
+    return { body, headers }
+  }
+  const sample = vendorDocument('epic', 'basic-credentials')
+  const { client_id: id, client_secret: secret } = sample
+  const basic = await prove(tenant({ id, auth: 'client_secret_basic', secret }))
+  t.equal(basic.headers.get('authorization'), sample['authorization'])
+  t.notOk(basic.body.has('client_id'), 'and no client_id in the body')
+
+  const { header, claims } = vendorDocument('epic', 'client-assertion') as {
+    header: Record<string, unknown>
+    claims: Record<string, unknown> & { exp: number; iat: number }
+  }
+  const keys = [{ kid: 's1', alg: 'RS384', key: pem.RS384() }]
+  const { body } = await prove(tenant({ id, auth: 'private_key_jwt', keys }))
+  const assertion = body.get('client_assertion') ?? ''
+  t.same(decodeProtectedHeader(assertion), { ...header, kid: 's1' })
+  const { iss, sub, aud, exp = 0, iat = 0 } = decodeJwt(assertion)
+  t.match(claims, { iss, sub, aud }, 'the same names and the same audience')
+  t.ok(exp - iat <= claims.exp - claims.iat)
+})
+
+t.test('the keys of athenahealth are read with what it requires', (t) => {
+  const { path, required } = vendorDocument('athena', 'keys-request')
+  const { jwksUri = '' } = configurationOf('athena')
+  t.ok(jwksUri.endsWith(String(path)))
+  const address = keysAddress(jwksUri, 'my-app', quirksOf(tenantOf('athena')))
+  t.same([...new URL(address).searchParams], [['client_id', 'my-app']])
+  t.same(required, ['client_id'])
+  const own = { jwksClientId: true, endpoints: { jwks: 'https://keys.example/k' } }
+  t.equal(keysAddress(jwksUri, 'my-app', own), 'https://keys.example/k')
+  t.equal(keysAddress(jwksUri, 'my-app', { ...own, jwksClientId: false, endpoints: {} }), jwksUri)
+  t.end()
+})
+
+/** The document that bears each option of a vendor's row; which older launches end is our own choice. */
+const borneBy: Readonly<Record<string, readonly (readonly [option: string, document: string])[]>> =
+  {
+    epic: [['basicEncoding', 'basic-credentials']],
+    oracle: [
+      ['issuersFrom', 'id-token-claims'],
+      ['minRefreshSeconds', 'refresh-interval'],
+    ],
+    athena: [['jwksClientId', 'keys-request']],
+    veradigm: [],
+    meditech: [],
+    medplum: [['finalRefreshErrors', 'token-error']],
+  }
+
+t.test('no option of a row without a document', (t) => {
+  const generic = Object.entries(quirksOf(testTenant()))
+  for (const vendor of vendorsWithDocuments) {
+    const row: Readonly<Record<string, unknown>> = { ...quirksOf(tenantOf(vendor)) }
+    const own = generic
+      .filter(([option, value]) => option !== 'onNewPatient' && row[option] !== value)
+      .map(([option]) => option)
+    const borne = borneBy[vendor] ?? []
+    t.same(own.toSorted(), borne.map(([option]) => option).toSorted(), vendor)
+    for (const [, name] of borne) t.ok(vendorDocument(vendor, name), `${vendor} ${name}`)
+  }
+  const { leastSecondsBetweenRefreshes } = vendorDocument('oracle', 'refresh-interval')
+  t.equal(quirksOf(tenantOf('oracle')).minRefreshSeconds, leastSecondsBetweenRefreshes)
   t.end()
 })
 

@@ -2,7 +2,7 @@ import type { Config } from '../../config/schema/config.ts'
 import type { Tenant } from '../../config/schema/tenant.ts'
 import { createEhrHttp, type EhrHttp } from '../../ehr/http.ts'
 import { createDiscovery } from '../../ehr/discovery.ts'
-import { quirksOf, redirectPathOf, type ResolvedQuirks } from '../../ehr/quirks.ts'
+import { keysAddress, quirksOf, redirectPathOf, type ResolvedQuirks } from '../../ehr/quirks.ts'
 import type { SmartConfiguration } from '../../ehr/smart-configuration.ts'
 import { SmartBffError } from '../../errors.ts'
 import { type JsonObject, parseJsonObject } from '../../smart/json.ts'
@@ -163,15 +163,12 @@ async function checkIssuerKeys(
       ),
     ]
   }
+  const url = keysAddress(configuration.jwksUri, tenant.client.id, quirks)
   try {
-    const answer = await http.send({
-      url: new URL(configuration.jwksUri),
-      method: 'GET',
-      headers: { accept: 'application/json' },
-    })
-    return [judgeIssuerKeys(configuration.jwksUri, answer)]
+    const headers = { accept: 'application/json' }
+    return [judgeIssuerKeys(url, await http.send({ url: new URL(url), method: 'GET', headers }))]
   } catch (error) {
-    return [say.fail(configuration.jwksUri, sentenceOf(error))]
+    return [say.fail(url, sentenceOf(error))]
   }
 }
 

@@ -92,6 +92,7 @@ const quirks = z.strictObject({
   patientFallback: z.enum(['none', 'fhirUser']).optional(),
   callbackIss: z.enum(['required', 'optional']).optional(),
   introspection: z.boolean().optional(),
+  jwksClientId: z.boolean().optional(),
   /** Host names as they stand in a URL, with the port where it is not 443. */
   styleHosts: z
     .array(z.string().regex(/^[a-z0-9.-]{1,253}(:\d{1,5})?$/, 'a host name in lower case'))

@@ -27,6 +27,11 @@ export async function enterAuthorization(
     return
   }
   const query = new URLSearchParams(request.url.search)
+  if (path === '/jwks' && deps.vendor.jwksNeedsClientId && !query.has('client_id')) {
+    response.statusCode = 400
+    response.end()
+    return
+  }
   const fields = form(request)
   if (path === '/authorize') (fields ?? query).set('prompt', 'consent')
   delete incoming.headers.cookie
