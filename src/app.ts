@@ -93,10 +93,12 @@ async function layGround(config: Config) {
     onFault: reportAuditFault(log, metrics),
     logCheckpoint: (checkpoint) => log.info({ event: 'audit.checkpoint', ...checkpoint }),
   })
+  if ('memory' in config.store) log.warn({ event: 'store.embedded', reason: 'not_for_production' })
   const keyRing = createKeyRing(config.keys.encryption)
+  const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const matrix = createMatrix({ store })
   const audit = countRecords(matrix.listening(written), metrics)
-  return { now, log, metrics, audit, store, keyRing, matrix }
+  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -125,7 +127,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
   const onGarbage = ({ record, fault }: { record: string; fault: string }): void =>
     log.error({ event: 'store.fault', operation: record, reason: fault })
 
-  const index = createLaunchIndex({ store, pseudonyms: createPseudonyms(config.keys.pseudonym) })
+  const index = createLaunchIndex({ store, pseudonyms: ground.pseudonyms })
   const session = { idleMs, absoluteMs }
   const vault = matrix.watching(createVault({ store, keyRing, now, session, index, onGarbage }))
   const tokens = createTokens({
@@ -206,9 +208,9 @@ async function serveBrowsers(
   launches: Launches,
   fhir: Fhir,
 ): Promise<FastifyInstance> {
-  const { audit, log, store, now } = ground
+  const { audit, log, store, now, pseudonyms } = ground
   const { cookies, records, openOwnLaunch } = launches
-  const publicOrigin = config.publicUrl
+  const { publicUrl: publicOrigin, rateLimits } = config
   const pages = createPages()
   const app = createAppParts(config.app)
   const session = browserSession({ cookies, records, store, publicOrigin })
@@ -229,7 +231,7 @@ async function serveBrowsers(
 
   // The EHR sends the clinician.
   await server.register(async (scope) => {
-    await scope.register(launchRateLimit({ perMinute: config.rateLimits.launchPerMinute, store }))
+    await scope.register(launchRateLimit({ ...rateLimits, store, pseudonyms }))
     await scope.register(
       entryRoutes({
         ...entry,

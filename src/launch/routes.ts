@@ -105,7 +105,11 @@ async function answerCallback(
     })
     Object.assign(story, { user: record.user, patient: record.context.patient })
     if (resumed.pending.renews === undefined) {
-      const joined = await settle(deps, request, resumed, record)
+      const joined = await settle(deps, request, resumed, record).catch((unopened: unknown) => {
+        // Tokens that no launch will use go back.
+        void deps.revoke(record)
+        throw unopened
+      })
       if (joined.otherUser) reply.header('clear-site-data', clearSiteData)
       return redirect(reply, `/app/${record.launch}/`, joined.setCookies)
     }
@@ -141,14 +145,15 @@ async function settle(
     void deps.revoke(ended)
   }
   const key = { session: joined.session, launch: record.launch }
-  if (!(await deps.vault.create(key, record))) throw new SmartBffError('SESSION_MISSING')
   try {
+    if (!(await deps.vault.create(key, record))) throw new SmartBffError('SESSION_MISSING')
     await deps.audit.record(authorized(request, record))
     await endOlder(deps, key, { record, rules: resumed.ehr.quirks, ...here(request) })
-  } catch (unrecorded) {
-    // A launch that could not be recorded must not live (DESIGN rule 8), nor one beside another patient's.
-    await deps.vault.end(key, 'ended')
-    throw unrecorded
+  } catch (unopened) {
+    // A launch that could not be recorded must not live (DESIGN rule 8), nor one beside another patient's, nor one whose
+    // creation was never answered.
+    await deps.vault.end(key, 'ended').catch(() => undefined)
+    throw unopened
   }
   return joined
 }

@@ -22,6 +22,7 @@ export const logEvents = {
   'ehr.circuit': { tenant: 'word', state: 'word' },
   'token.refresh': { tenant: 'word', result: 'word', ms: 'number', error: 'error' },
   'token.revocation': { tenant: 'word', result: 'word', error: 'error' },
+  'store.embedded': { reason: 'word' },
   'store.fault': { operation: 'word', reason: 'word', error: 'error' },
   'store.recovered': { ms: 'number' },
   'audit.failing': { code: 'word', error: 'error' },

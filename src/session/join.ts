@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SmartBffError } from '../errors.ts'
+import { letGo } from '../store/let-go.ts'
 import type { Store } from '../store/store.ts'
 import type { BindingVault } from '../vault/bindings.ts'
 import { hashSession } from '../vault/names.ts'
@@ -167,18 +168,18 @@ async function withLease<T>(
 ): Promise<T> {
   const holder = randomBytes(16).toString('base64url')
   const until = performance.now() + leaseWaitMaxMs
-  // oxlint-disable-next-line no-await-in-loop -- one request after the other is the point
-  while (!(await store.acquireLease(name, holder, leaseLifeMs))) {
-    if (performance.now() > until) {
-      throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: lease not free in time' })
-    }
-    // oxlint-disable-next-line no-await-in-loop -- see above
-    await sleep(leasePollMs)
-  }
   try {
+    // oxlint-disable-next-line no-await-in-loop -- one request after the other is the point
+    while (!(await store.acquireLease(name, holder, leaseLifeMs))) {
+      if (performance.now() > until) {
+        throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: lease not free in time' })
+      }
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      await sleep(leasePollMs)
+    }
     return await work()
   } finally {
     // A lease that cannot be given back runs out by itself.
-    await store.releaseLease(name, holder).catch(() => undefined)
+    await letGo(store, { name, holder })
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { letGo } from '../store/let-go.ts'
 import { concerns } from '../store/store.ts'
 import type { Change, Lease, LaunchKey, Store } from '../store/store.ts'
 
@@ -8,7 +9,7 @@ export interface RefreshLease extends Lease {
   endsAt(): number
   /** Whether it is ours, or nobody's and so ours again. */
   regain(): Promise<boolean>
-  /** Whoever cannot release it leaves it to expire. */
+  /** What cannot be released expires. */
   release(): Promise<void>
 }
 
@@ -31,7 +32,12 @@ export async function acquireRefreshLease(
 ): Promise<RefreshLease | undefined> {
   const lease = { name: nameOf('refresh', key), holder: randomUUID() }
   let endsAt = now() + leaseMs
-  if (!(await store.acquireLease(lease.name, lease.holder, leaseMs))) return undefined
+  try {
+    if (!(await store.acquireLease(lease.name, lease.holder, leaseMs))) return undefined
+  } catch (fault) {
+    void letGo(store, lease)
+    throw fault
+  }
 
   const renew = async (): Promise<boolean> => {
     const sentAt = now()
@@ -59,7 +65,7 @@ export async function acquireRefreshLease(
     },
     release: async () => {
       clearInterval(timer)
-      await store.releaseLease(lease.name, lease.holder).catch(() => undefined)
+      await letGo(store, lease)
     },
   }
 }

@@ -8,6 +8,10 @@ export interface Counter {
   countUp(name: string, windowMs: number): Promise<{ count: number; leftMs: number }>
 }
 
+interface Named {
+  client(address: string): string
+}
+
 const windowMs = 60_000
 
 /**
@@ -15,7 +19,12 @@ const windowMs = 60_000
  * route counts for itself. Sized for a hospital behind one address. A store that does not answer counts nothing: the
  * route itself says 503 then.
  */
-export function launchRateLimit(options: { readonly perMinute: number; readonly store: Counter }) {
+export function launchRateLimit(options: {
+  readonly launchPerMinute: number
+  readonly store: Counter
+  /** What an address is called in the store, so that a dump of it tells no workstation's. */
+  readonly pseudonyms: Named
+}) {
   return fp(async (scope: FastifyInstance) => {
     scope.addHook('onRoute', (route) => {
       // An own object gives a route its own counters.
@@ -23,9 +32,9 @@ export function launchRateLimit(options: { readonly perMinute: number; readonly 
     })
     await scope.register(rateLimit, {
       global: false,
-      max: options.perMinute,
+      max: options.launchPerMinute,
       timeWindow: windowMs,
-      store: countedIn(options.store),
+      store: countedIn(options),
       skipOnError: true,
       // A stranger need not know how near he is.
       addHeaders: {
@@ -46,7 +55,7 @@ export function launchRateLimit(options: { readonly perMinute: number; readonly 
 type Counted = (error: Error | null, counted?: { current: number; ttl: number }) => void
 
 /** The plugin's idea of a store: a class, of which each route gets a child. */
-function countedIn(store: Counter) {
+function countedIn({ store, pseudonyms }: { store: Counter; pseudonyms: Named }) {
   return class Counts {
     readonly #name: string
 
@@ -56,7 +65,7 @@ function countedIn(store: Counter) {
     }
 
     incr(key: string, counted: Counted): void {
-      store.countUp(`${this.#name} ${key}`, windowMs).then(
+      store.countUp(`${this.#name} ${pseudonyms.client(key)}`, windowMs).then(
         ({ count, leftMs }) => counted(null, { current: count, ttl: leftMs }),
         (error: Error) => counted(error),
       )

@@ -109,35 +109,6 @@ t.test('the Redis store keeps the contract', async (t) => {
 })
 
 t.test(
-  'the Redis store keeps the contract on a Cluster: what goes together stands in one slot',
-  async (t) => {
-    const redis = await startRedis({
-      args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
-    })
-    const raw = new Redis(redis.port)
-    await raw.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-    while (!String(await raw.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) await sleep(50)
-    raw.disconnect()
-    const openCluster = () =>
-      createRedisStore({
-        config: { cluster: [{ host: '127.0.0.1', port: redis.port }] },
-        now: Date.now,
-      })
-    const [store, other] = [openCluster(), openCluster()]
-    t.teardown(async () => {
-      await Promise.all([store.close(), other.close()])
-      await redis.stop()
-    })
-    await storeContract(t, async () => ({
-      store,
-      other,
-      now: Date.now,
-      pass: async (ms) => sleep(ms),
-    }))
-  },
-)
-
-t.test(
   'a server that dies is a fault within two seconds and works again when it is back',
   async (t) => {
     let redis = await startRedis()

@@ -170,7 +170,11 @@ t.test('launches are limited per address and route', async (t) => {
     async (app) => {
       await app.register(async (scope) => {
         await scope.register(
-          launchRateLimit({ perMinute: 3, store: createEmbeddedStore({ now: Date.now }) }),
+          launchRateLimit({
+            launchPerMinute: 3,
+            store: createEmbeddedStore({ now: Date.now }),
+            pseudonyms: { client: (address) => `named ${address}` },
+          }),
         )
         scope.get('/launch', async () => 'x')
         scope.get('/callback/north', async () => 'x')

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createRedisStore } from '../../src/store/redis.ts'
+import type { Change, Store } from '../../src/store/store.ts'
+import { startSentinelGroup, tell } from '../support/redis-groups.ts'
+
+const until = async (condition: () => Promise<boolean> | boolean): Promise<boolean> => {
+  for (let n = 0; n < 600; n += 1) {
+    if (await condition()) return true
+    await sleep(50)
+  }
+  return false
+}
+
+const works = (store: Store): Promise<boolean> =>
+  store.check().then(
+    () => true,
+    () => false,
+  )
+
+t.test('Sentinel: WAIT and a planned failover', async (t) => {
+  const group = await startSentinelGroup()
+  const open = (): Store => createRedisStore({ config: group.config, now: Date.now })
+  const [store, other] = [open(), open()]
+  t.teardown(async () => {
+    group.replica.resume()
+    await Promise.all([store.close(), other.close()])
+    await group.stop()
+  })
+  t.ok(await until(() => works(store)))
+  const expiresAt = Date.now() + 600_000
+  const key = (launch: string) => ({ session: 'S', launch })
+  await store.createSession('S', 'blob', expiresAt)
+  for (const launch of ['living', 'ended', 'later']) {
+    await store.createLaunch(key(launch), { sealed: launch, idleAt: expiresAt, expiresAt })
+  }
+
+  await t.test('an end counts as replicated only once a replica has it', async (t) => {
+    await store.endLaunch(key('ended'), 'revoked')
+    t.equal(await store.replicated(5_000), true)
+    group.replica.pause()
+    await store.replaceLaunch(key('living'), 1, 'again')
+    const started = performance.now()
+    t.equal(await store.replicated(200), false, 'the replica stands still')
+    t.ok(performance.now() - started < 1_500, 'and nobody waits for long')
+    group.replica.resume()
+    t.equal(await store.replicated(5_000), true)
+  })
+
+  const changes: Change[] = []
+  other.onChange((change) => changes.push(change))
+  const survives = async (t: Test, port: number): Promise<void> => {
+    t.ok(await until(() => works(store)), 'it works again, without a restart')
+    t.match(await store.readLaunch(key('living')), { sealed: 'again', ended: '' }, 'no logout')
+    t.match(await store.readLaunch(key('ended')), { ended: 'revoked' }, 'no end is forgotten')
+    t.equal(await store.replaceLaunch(key('ended'), 2, 'back'), false, 'and none undone')
+    t.equal(await tell(port, ['HGET', 'launch:{S}:living', 'sealed']), 'again', 'on the new master')
+    t.ok(await until(() => other.linkAlive()), 'the link is back')
+  }
+
+  await t.test('a planned failover', async (t) => {
+    await group.failover()
+    t.ok(await until(async () => (await group.masterPort()) === group.replica.port))
+    const moved = async (): Promise<boolean> => {
+      await store.acquireLease('moved', 'me', 60_000).catch(() => false)
+      return (await tell(group.replica.port, ['EXISTS', 'lock:moved'])) === '1'
+    }
+    t.ok(await until(moved), 'writes go to the new master')
+    await survives(t, group.replica.port)
+    await store.endLaunch(key('later'), 'ended')
+    t.ok(
+      await until(() => changes.some((change) => 'launch' in change && change.launch === 'later')),
+      'ends are told over the new one',
+    )
+    t.ok(
+      changes.some(({ kind }) => kind === 'gap'),
+      'and the gap was not slept through',
+    )
+  })
+})
+
+t.test('Sentinel: the death of a master', async (t) => {
+  const group = await startSentinelGroup()
+  const store = createRedisStore({ config: group.config, now: Date.now })
+  t.teardown(async () => {
+    await store.close()
+    await group.stop()
+  })
+  t.ok(await until(() => works(store)))
+  const expiresAt = Date.now() + 600_000
+  await store.createSession('S', 'blob', expiresAt)
+  await store.endSession('gone', 'revoked')
+  t.equal(await store.replicated(5_000), true)
+  await group.master.kill()
+  const started = performance.now()
+  await t.rejects(store.readSession('S'), { code: 'STORE_UNAVAILABLE' }, 'a fault is no logout')
+  t.ok(performance.now() - started < 2_500)
+  t.ok(await until(() => works(store)), 'the replica takes over, without a restart')
+  t.equal(await store.readSession('S'), 'blob')
+  t.equal(await store.createSession('gone', 'late', expiresAt), false, 'what has ended stays so')
+  t.equal(await store.replicated(200), true, 'there is no replica to wait for any more')
+})
