@@ -135,6 +135,17 @@ t.test('one foreign resource refuses the whole answer, or is dropped and counted
   t.match(dropping.audited[0], { event: 'fhir.access', count: 1, reason: 'dropped' })
 })
 
+t.test('what stands beside the entries and is none of a Bundle is not passed on', async (t) => {
+  const world = await open(t)
+  const stray = { subject: { reference: 'Patient/p2' }, note: 'Ng' }
+  for (const resource of [observation('o1'), { ...observation('o1'), contained: [] }]) {
+    world.ehr.answer = respondWith({ ...searchset(resource), ...stray, total: 1 })
+    const answer = await world.fetch(at('Observation'))
+    t.equal(answer.status, 200)
+    t.strictSame(Object.keys(answer.json()).toSorted(), ['entry', 'resourceType', 'total', 'type'])
+  }
+})
+
 t.test('nothing leaves and nothing is told when the record cannot be written', async (t) => {
   const world = await open(t)
   world.ehr.answer = respondWith(patient)

@@ -81,3 +81,25 @@ export function isIdAt(bytes: Uint8Array, start: number, end: number): boolean {
   }
   return dots < end - start
 }
+
+/** What a Bundle is made of (FHIR R4 bundle.html); anything else at its root is not passed on. */
+export const bundleMembers: ReadonlySet<string> = new Set([
+  'resourceType',
+  'id',
+  'meta',
+  'implicitRules',
+  'language',
+  'identifier',
+  'type',
+  'timestamp',
+  'total',
+  'link',
+  'entry',
+  'signature',
+])
+
+const bundleNames = [...bundleMembers].map((name) => Buffer.from(name))
+
+export function isBundleMember(bytes: Uint8Array, from: number, end: number): boolean {
+  return bundleNames.some((name) => name.length === end - from && sameBytes(name, bytes, from))
+}

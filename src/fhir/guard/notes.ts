@@ -6,6 +6,8 @@ export interface Scan {
   /** Numbers, `eventSize` for each event. */
   readonly events: Int32Array
   readonly length: number
+  /** The outermost object has only such members as a Bundle has. */
+  readonly bundleOnly: boolean
 }
 
 /** First number of an event; the others follow in the order told here. */
@@ -31,6 +33,7 @@ export interface Notes {
   readonly isArray: Uint8Array
   readonly holder: Uint8Array
   readonly seen: Int32Array
+  bundleOnly: boolean
   clear(): void
   scan(): Scan
   open(array: boolean, member: number, depth: number, at: number): boolean
@@ -57,6 +60,7 @@ class ScanNotes implements Notes {
   readonly isArray = new Uint8Array(maxDepth + 1)
   readonly holder = new Uint8Array(maxDepth + 1)
   readonly seen = new Int32Array(maxDepth + 1)
+  bundleOnly = true
   /** For each depth what a resource event tells of the object. */
   readonly #facts = new Int32Array((maxDepth + 1) * eventSize)
   #out = new Int32Array(eventSize * 512)
@@ -67,10 +71,11 @@ class ScanNotes implements Notes {
   clear(): void {
     this.#length = 0
     this.#linkStart = 0
+    this.bundleOnly = true
   }
 
   scan(): Scan {
-    return { events: this.#out, length: this.#length }
+    return { events: this.#out, length: this.#length, bundleOnly: this.bundleOnly }
   }
 
   open(array: boolean, member: number, depth: number, at: number): boolean {

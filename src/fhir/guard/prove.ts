@@ -43,6 +43,7 @@ function proveScan(
   const judge = createTypeJudge(bytes, expected, patient)
   const spots: number[] = []
   const single = expected.shape === 'resource'
+  if (!single && !scan.bundleOnly) return undefined
   let count = 0
   let typed = single
   let rooted = false

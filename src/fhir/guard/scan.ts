@@ -1,4 +1,4 @@
-import { memberOf, members } from './members.ts'
+import { isBundleMember, memberOf, members } from './members.ts'
 import { createNotes } from './notes.ts'
 import type { Notes, Scan } from './notes.ts'
 import { escapeEnd, scalarEnd } from './tokens.ts'
@@ -65,6 +65,7 @@ function run(bytes: Uint8Array, notes: Notes): boolean {
         at += 1
       }
       current = memberOf(bytes, start, at)
+      if (depth === 1 && !isBundleMember(bytes, start, at)) notes.bundleOnly = false
       if (current !== members.none) {
         const bit = 1 << current
         if ((seen[depth]! & bit) !== 0) return false

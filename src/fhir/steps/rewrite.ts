@@ -3,6 +3,7 @@ import type { JsonObject } from '../../smart/json.ts'
 import { typeOf } from '../judge.ts'
 import { rewriteLinks } from '../rewrite-links.ts'
 import type { LinkCount } from '../rewrite-links.ts'
+import { bundleMembers } from '../guard/members.ts'
 import { rewriteBytes } from '../guard/rewrite-bytes.ts'
 import type { Proved } from '../guard/prove.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
@@ -32,7 +33,8 @@ export function rewriteValue(
 function rewriteResource(resource: JsonObject, rewriter: Rewriter, links: LinkCount): JsonObject {
   if (typeOf(resource) !== 'Bundle') return rewriteObject(resource, rewriter, links)
   const { link, entry, ...rest } = resource
-  const bundle: Record<string, unknown> = { ...rewriteObject(rest, rewriter, links) }
+  const known = Object.fromEntries(Object.entries(rest).filter(([name]) => bundleMembers.has(name)))
+  const bundle: Record<string, unknown> = { ...rewriteObject(known, rewriter, links) }
   if (link !== undefined) bundle['link'] = rewriteLinks(link, rewriter, links)
   if (Array.isArray(entry)) bundle['entry'] = entry.map((one) => rewriteEntry(one, rewriter, links))
   return bundle

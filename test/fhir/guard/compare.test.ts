@@ -260,6 +260,10 @@ t.test('a corpus of hostile bodies', (t) => {
       wrap(good).replace('"type"', `"x":{"resource":${good.replace('p1', 'p2')}},"type"`),
     ],
     ['two entries members', wrap(good).replace('"type"', `"entry":[{"resource":${good}}],"type"`)],
+    [
+      'a member that no Bundle has',
+      wrap(good).replace('"type"', '"subject":{"reference":"Patient/p2"},"type"'),
+    ],
     ['a link that is a text', wrap(good).replace('"type"', `"link":"${base}","type"`)],
   ]
   for (const [name, body] of frames) t.not(compare(Buffer.from(body), search), 'proved', name)
