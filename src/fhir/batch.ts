@@ -1,14 +1,13 @@
-import { errorTable } from '../errors.ts'
 import { isJsonObject } from '../smart/json.ts'
-import type { JsonObject } from '../smart/json.ts'
-import { operationOutcome } from '../smart/outcome.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import { parseExact } from './exact-json.ts'
 import type { Reply } from './exchange.ts'
 import { expectationOf } from './expectation.ts'
-import { judgeAnswer } from './judge-bundle.ts'
+import { awayBytes } from './away/away.ts'
+import { judgeBatchAnswer } from './judge-batch.ts'
+import type { JudgedBatch } from './judge-batch.ts'
 import { typeOf } from './judge.ts'
 import { emptyRequest, printPath, printQuery } from './request.ts'
 import type { FhirRequest } from './request.ts'
@@ -17,8 +16,7 @@ import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
 import type { Bound } from './steps/bind.ts'
 import { parseRequest } from './steps/parse.ts'
 import { record } from './steps/record.ts'
-import { rewriteValue } from './steps/rewrite.ts'
-import { sendOutbound } from './trip.ts'
+import { explainForeign, judgeAwayFrom, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
@@ -103,7 +101,7 @@ function printBatch(kind: ParsedBatch['kind'], bounds: readonly Bound[]): Buffer
   return Buffer.from(JSON.stringify({ resourceType: 'Bundle', type: kind, entry }))
 }
 
-/** Answers and entries are paired by their order (FHIR R4 http.html, batch). */
+/** One record for each entry, so that the audit says what was looked at; the one of the whole follows. */
 async function judgeBatch(
   received: UpstreamAnswer,
   bounds: readonly Bound[],
@@ -111,33 +109,11 @@ async function judgeBatch(
   trip: Trip,
 ): Promise<Reply | Refusal> {
   if (!isFhirJson(received.headers.contentType)) return unreadable()
-  const value = parseExact(received.body)
-  if (!isJsonObject(value) || typeOf(value) !== 'Bundle' || value['type'] !== type) {
-    return unreadable()
-  }
-  const list: unknown = value['entry']
-  if (!Array.isArray(list) || list.length !== bounds.length) return unreadable()
-  const entry: JsonObject[] = []
-  const patients = new Set<string>()
-  let count = 0
-  for (const [index, bound] of bounds.entries()) {
-    const judged = judgeBatchEntry(list[index], bound, trip)
-    if (isRefusal(judged)) return judged
-    entry.push(judged.entry)
-    count += judged.count
-    for (const patient of judged.patients) patients.add(patient)
-  }
-  const body = Buffer.from(JSON.stringify({ resourceType: 'Bundle', type, entry }))
-  const reply: Reply = {
-    kind: 'reply',
-    status: 200,
-    body,
-    headers: {},
-    count,
-    patients: [...patients],
-    reason: undefined,
-  }
-  // One record for each entry, so that the audit says what was looked at; the whole one follows.
+  const judged = await judgeBody(received.body, bounds, type, trip)
+  if (isRefusal(judged)) return explainForeign(judged, trip)
+  const { body, count, patients } = judged
+  const none = { headers: {}, reason: undefined }
+  const reply: Reply = { kind: 'reply', status: 200, body, count, patients, ...none }
   await Promise.all(
     bounds.map(({ request, rule }) =>
       record({ ...trip.exchange, request, rule }, { ...reply, count: undefined }, trip.deps.audit),
@@ -146,40 +122,27 @@ async function judgeBatch(
   return reply
 }
 
-interface JudgedEntry {
-  readonly entry: JsonObject
-  readonly count: number
-  readonly patients: readonly string[]
-}
-
-function judgeBatchEntry(item: unknown, bound: Bound, trip: Trip): JudgedEntry | Refusal {
-  const { launch, deps } = trip
-  if (!isJsonObject(item) || !isJsonObject(item['response'])) return unreadable()
-  const status = /^\d{3}/.exec(String(item['response']['status']))?.[0]
-  if (status === undefined) return unreadable()
-  if (status !== '200') return { entry: failedEntry(Number(status)), count: 0, patients: [] }
-  const judged = judgeAnswer(item['resource'], expectationOf(bound, launch.view))
-  if (isRefusal(judged)) {
-    // A record of somebody else reads like a missing one, here too.
-    const missing = judged.code === 'FHIR_RESOURCE_UNKNOWN'
-    return missing ? { entry: failedEntry(404), count: 0, patients: [] } : judged
+/** Here, or in the worker when it is large. */
+function judgeBody(
+  body: Buffer,
+  bounds: readonly Bound[],
+  batch: string,
+  { launch, deps }: Trip,
+): JudgedBatch | Refusal | Promise<JudgedBatch | Refusal> {
+  const { base, tenant } = launch.view
+  const { urls } = deps.upstreams.of(tenant)
+  const parts = bounds.map((bound) => ({
+    expected: expectationOf(bound, launch.view),
+    request: bound.request,
+  }))
+  if (body.length > awayBytes) {
+    return judgeAwayFrom(body, parts, batch, { launch, deps })
   }
-  const { urls } = deps.upstreams.of(launch.view.tenant)
-  const { base } = launch.view
-  const { request } = bound
-  const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
-  const { value, links } = rewriteValue(judged.value, rewriter)
-  if (links.nextLost) return refuse('FHIR_ANSWER_UNREADABLE', 'link_outside')
-  const { count, patients } = judged
-  return { entry: { resource: value, response: { status: '200' } }, count, patients }
-}
-
-/** The EHR's own text stays behind, as everywhere. */
-function failedEntry(status: number): JsonObject {
-  const { sentence } = errorTable[status === 404 ? 'FHIR_RESOURCE_UNKNOWN' : 'FHIR_EHR_FAILED']
-  const code = status === 404 ? 'not-found' : 'exception'
-  const outcome = operationOutcome([{ severity: 'error', code, text: sentence }])
-  return { response: { status: String(status), outcome } }
+  const judges = parts.map(({ expected, request }) => ({
+    expected,
+    rewriter: createRewriter({ ...deps, launch: launch.key.launch, base, urls, request }),
+  }))
+  return judgeBatchAnswer(parseExact(body), batch, judges)
 }
 
 function invalid(): Refusal {

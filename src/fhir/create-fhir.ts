@@ -2,6 +2,7 @@ import type { Config } from '../config/schema/config.ts'
 import type { FhirDeps } from './deps.ts'
 import { createFhirDoor } from './door.ts'
 import type { FhirDoor } from './door.ts'
+import { createAwayJudge } from './away/away-judge.ts'
 import { createLinks } from './links.ts'
 import { createUpstreams } from './upstreams.ts'
 import { createViews } from './view.ts'
@@ -15,7 +16,7 @@ export interface Fhir {
   close(): Promise<void>
 }
 
-type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams'
+type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams' | 'away'
 
 export function createFhir(
   config: Pick<Config, 'publicUrl' | 'tenants' | 'keys'>,
@@ -24,16 +25,21 @@ export function createFhir(
   },
 ): Fhir {
   const upstreams = createUpstreams(config.tenants, outer.onCircuit)
+  const away = createAwayJudge()
   const deps: FhirDeps = {
     ...outer,
     publicUrl: config.publicUrl,
     views: createViews(config.tenants),
     links: createLinks(config.keys.encryption),
     upstreams,
+    away,
   }
   return {
     door: createFhirDoor(deps),
     confirm: createConfirm(deps),
-    close: () => upstreams.close(),
+    close: async () => {
+      await upstreams.close()
+      await away.close()
+    },
   }
 }

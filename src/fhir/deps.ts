@@ -3,6 +3,7 @@ import type { Audit } from '../audit/event.ts'
 import type { SessionCookies } from '../session/cookies.ts'
 import type { Store } from '../store/store.ts'
 import type { Tokens, Vault } from '../vault/vault.ts'
+import type { AwayJudge } from './away/away-judge.ts'
 import type { Prove } from './guard/prove.ts'
 import type { Links } from './links.ts'
 import type { Upstreams } from './upstreams.ts'
@@ -20,6 +21,7 @@ export interface FhirDeps {
   readonly audit: Audit
   readonly views: Views
   readonly links: Links
+  readonly away: Pick<AwayJudge, 'judge'>
   readonly upstreams: Upstreams
   readonly store: Pick<
     Store,

@@ -10,6 +10,8 @@ export interface Links {
   seal(kind: LinkKind, launch: string, payload: string): string
   /** Undefined when the token is not ours, or of another launch, kind or retired key. */
   open(kind: LinkKind, launch: string, token: string): string | undefined
+  /** The key under which a launch's links are sealed now. */
+  keyOf(launch: string): Buffer
 }
 
 export type LinkKind = 'page' | 'binary' | 'confirm' | 'once'
@@ -36,6 +38,7 @@ export function createLinks(keyRing: readonly { id: string; secret: Secret }[]):
   }
 
   return {
+    keyOf: (launch) => keyOf(0, launch),
     seal: (kind, launch, payload) => sealWith(keyOf(0, launch), kind, payload),
     open: (kind, launch, token) => {
       const bytes = Buffer.from(token, 'base64url')
@@ -47,6 +50,11 @@ export function createLinks(keyRing: readonly { id: string; secret: Secret }[]):
       return undefined
     },
   }
+}
+
+/** The links of the one launch whose key this is. */
+export function linksUnder(key: Buffer): Pick<Links, 'seal'> {
+  return { seal: (kind, _, payload) => sealWith(key, kind, payload) }
 }
 
 function sealWith(key: Buffer, kind: LinkKind, payload: string): string {

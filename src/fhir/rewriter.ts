@@ -43,7 +43,7 @@ export interface RewriterOptions {
   readonly launch: string
   readonly base: string
   readonly urls: UpstreamUrls
-  readonly links: Links
+  readonly links: Pick<Links, 'seal'>
   readonly request: FhirRequest
 }
 
@@ -97,7 +97,7 @@ export function createRewriter(options: RewriterOptions): Rewriter {
 
 /** The way back, for what an app writes (write/restore.ts). */
 export function createRestorer(
-  options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base' | 'links'>,
+  options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base'> & { readonly links: Links },
 ): Restorer {
   const { publicUrl, launch, base, links } = options
   const ours = `${publicUrl}/fhir/${launch}/`

@@ -3,10 +3,14 @@ import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, OpenedLaunch } from './exchange.ts'
 import { expectationOf } from './expectation.ts'
+import type { Expectation } from './expectation.ts'
+import { partOf } from './away/away.ts'
+import type { RewrittenAway } from './away/away.ts'
 import { isReplacedBy } from './merged.ts'
 import type { Proved } from './guard/prove.ts'
 import type { JudgedValue } from './judge-bundle.ts'
 import { emptyRequest } from './request.ts'
+import type { FhirRequest } from './request.ts'
 import { forward, outboundOf } from './steps/forward.ts'
 import type { Outbound } from './steps/forward.ts'
 import { guard } from './steps/guard.ts'
@@ -21,7 +25,7 @@ export interface Trip {
 }
 
 export interface Fetched {
-  readonly judged: JudgedValue | Proved
+  readonly judged: JudgedValue | Proved | RewrittenAway
   readonly headers: AnswerHeaders
 }
 
@@ -37,7 +41,12 @@ export async function fetchJudged(
     target === undefined ? outbound : { ...outbound, target },
     trip,
   )
-  const judged = guard(received, expectationOf(bound, trip.launch.view), trip.deps.prove)
+  const expected = expectationOf(bound, trip.launch.view)
+  const guarded = guard(received, expected, trip.deps.prove)
+  const judged =
+    guarded.kind === 'large'
+      ? await judgeAwayFrom(guarded.body, [{ expected, request: bound.request }], undefined, trip)
+      : guarded
   if (isRefusal(judged)) return explainForeign(judged, trip)
   const headers = received.kind === 'answer' ? received.headers : noHeaders
   return { judged, headers }
@@ -58,7 +67,7 @@ export async function sendOutbound(
  * An older record may still stand under an id that the EHR has merged into this patient's. It is not shown either, but
  * the clinician is told what is the matter: `patient_merged`.
  */
-async function explainForeign(refusal: Refusal, trip: Trip): Promise<Refusal> {
+export async function explainForeign(refusal: Refusal, trip: Trip): Promise<Refusal> {
   const { patient } = trip.launch.view
   if (refusal.foreign === undefined || patient === undefined) return refusal
   // A read of somebody else's record must not even take longer than one of a missing record.
@@ -72,6 +81,26 @@ async function explainForeign(refusal: Refusal, trip: Trip): Promise<Refusal> {
   return isReplacedBy(refusal.foreign, patient, received, trip.launch.view.base)
     ? refuse('FHIR_PATIENT_MERGED', 'patient_merged')
     : refusal
+}
+
+/** In the worker: what is too large to be parsed here. */
+export function judgeAwayFrom(
+  bytes: Buffer,
+  parts: readonly { readonly expected: Expectation; readonly request: FhirRequest }[],
+  batch: string | undefined,
+  { launch, deps }: Pick<Trip, 'launch' | 'deps'>,
+): Promise<RewrittenAway | Refusal> {
+  const { tenant, base } = launch.view
+  return deps.away.judge({
+    bytes,
+    iss: tenant.iss,
+    base,
+    publicUrl: deps.publicUrl,
+    launch: launch.key.launch,
+    linkKey: deps.links.keyOf(launch.key.launch),
+    parts: parts.map(({ expected, request }) => partOf(expected, request)),
+    batch,
+  })
 }
 
 const noHeaders: AnswerHeaders = {

@@ -8,6 +8,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { SmartBffError } from '../../src/errors.ts'
 import type { FhirDeps } from '../../src/fhir/deps.ts'
 import { createFhirDoor } from '../../src/fhir/door.ts'
+import { createAwayJudge } from '../../src/fhir/away/away-judge.ts'
 import { createLinks } from '../../src/fhir/links.ts'
 import { createUpstreams } from '../../src/fhir/upstreams.ts'
 import { createViews } from '../../src/fhir/view.ts'
@@ -158,6 +159,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const audited: AuditEvent[] = []
   const faults: unknown[] = []
   const upstreams = createUpstreams([tenant])
+  const away = createAwayJudge()
   const opened = (): OpenLaunch => ({ record: world.record, version: 1, idleAt: 0 })
 
   const deps: FhirDeps = {
@@ -191,6 +193,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     views: createViews([tenant]),
     links: createLinks([{ id: 'k1', secret: key }]),
     upstreams,
+    away,
     store: createEmbeddedStore({ now: Date.now }),
     clientAddress: (incoming) => incoming.socket.remoteAddress ?? '',
     log: { fault: (error) => faults.push(error) },
@@ -223,6 +226,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       await upstreams.close()
+      await away.close()
       await ehr.close()
     },
   }

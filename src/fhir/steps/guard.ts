@@ -5,6 +5,7 @@ import { parseExact } from '../exact-json.ts'
 import type { Expectation } from '../expectation.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
+import { awayBytes } from '../away/away.ts'
 import type { Prove, Proved } from '../guard/prove.ts'
 import type { UpstreamAnswer, UpstreamFault } from '../upstream.ts'
 
@@ -16,13 +17,23 @@ export function guard(
   answer: UpstreamAnswer | UpstreamFault,
   expected: Expectation,
   prove: Prove,
-): JudgedValue | Proved | Refusal {
+): JudgedValue | Proved | Large | Refusal {
   if (answer.kind === 'fault') return refuseFault(answer)
   if (answer.status !== 200) return refuseStatus(answer)
   if (!isFhirJson(answer.headers.contentType)) {
     return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
   }
-  return prove(answer.body, expected) ?? judgeAnswer(parseExact(answer.body), expected)
+  const { body } = answer
+  const proved = prove(body, expected)
+  if (proved !== undefined) return proved
+  if (body.length > awayBytes) return { kind: 'large', body }
+  return judgeAnswer(parseExact(body), expected)
+}
+
+/** Not proved, and too large to be parsed on the event loop. */
+export interface Large {
+  readonly kind: 'large'
+  readonly body: Buffer
 }
 
 export function refuseFault({ fault, retryAfter = 1 }: UpstreamFault): Refusal {

@@ -5,6 +5,7 @@ import { rewriteLinks } from '../rewrite-links.ts'
 import type { LinkCount } from '../rewrite-links.ts'
 import { bundleMembers } from '../guard/members.ts'
 import { rewriteBytes } from '../guard/rewrite-bytes.ts'
+import type { RewrittenAway } from '../away/away.ts'
 import type { Proved } from '../guard/prove.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
 import type { Rewriter, Rewritten } from '../rewriter.ts'
@@ -13,7 +14,11 @@ import type { Rewriter, Rewritten } from '../rewriter.ts'
  * rewrite: the EHR's URLs become ours where a client follows them, and nothing else is touched: identifier systems,
  * canonical URLs and narrative stay as they are (DESIGN, rewrite; fhir-access-and-audit.md 2.1).
  */
-export function rewrite(judged: JudgedValue | Proved, rewriter: Rewriter): Rewritten {
+export function rewrite(
+  judged: JudgedValue | Proved | RewrittenAway,
+  rewriter: Rewriter,
+): Rewritten {
+  if (judged.kind === 'rewritten') return judged
   if (judged.kind === 'proved') return rewriteBytes(judged, rewriter)
   const { count, dropped, patients } = judged
   const { value, links } = rewriteValue(judged.value, rewriter)

@@ -6,23 +6,24 @@ import type { Refusal } from '../decision.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Reply } from '../exchange.ts'
 import { expectationOf } from '../expectation.ts'
+import { awayBytes } from '../away/away.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
-import { idOf } from '../judge.ts'
 import { isJsonObject } from '../../smart/json.ts'
 import { createRewriter } from '../rewriter.ts'
 import type { Rewriter } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
 import { isFhirJson, refuseStatus } from '../steps/guard.ts'
 import { rewrite } from '../steps/rewrite.ts'
+import { judgeAwayFrom } from '../trip.ts'
 import type { Trip } from '../trip.ts'
 import type { UpstreamAnswer, UpstreamFault } from '../upstream.ts'
 
 /** What the EHR said to a write. Saved, refused, in conflict, or nobody knows (DESIGN rule 8). */
-export function judgeOutcome(
+export async function judgeOutcome(
   received: UpstreamAnswer | UpstreamFault,
   bound: Bound,
   trip: Trip,
-): Reply | Refusal {
+): Promise<Reply | Refusal> {
   if (received.kind === 'fault') return uncertain(received.fault === 'timeout')
   const { status } = received
   if (status === 200 || status === 201 || status === 204) return saved(received, bound, trip)
@@ -48,7 +49,7 @@ function uncertain(timeout: boolean): Refusal {
   return refuse(timeout ? 'FHIR_WRITE_TIMEOUT' : 'FHIR_WRITE_UNCERTAIN')
 }
 
-function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Reply | Refusal {
+async function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Promise<Reply | Refusal> {
   const { launch, deps } = trip
   const { urls } = deps.upstreams.of(launch.view.tenant)
   const { base } = launch.view
@@ -68,19 +69,24 @@ function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Reply | Refu
     reason: undefined,
   }
   if (received.body.length === 0 || request.interaction === 'delete') return reply
-  const body = judgeReturned(received, bound, trip, rewriter)
+  const body = await judgeReturned(received, bound, trip, rewriter)
   // It was saved, but what came back is nothing to show.
   return body === undefined ? uncertain(false) : { ...reply, body, count: 1 }
 }
 
 /** `return=representation`: judged like a read, also where an existing record answers a conditional create. */
-function judgeReturned(
+async function judgeReturned(
   { headers, body }: UpstreamAnswer,
   bound: Bound,
   trip: Trip,
   rewriter: Rewriter,
-): Buffer | undefined {
+): Promise<Buffer | undefined> {
   if (!isFhirJson(headers.contentType)) return undefined
+  if (body.length > awayBytes) {
+    const part = { expected: expectationOf(bound, trip.launch.view), request: bound.request }
+    const away = await judgeAwayFrom(body, [part], undefined, trip)
+    return isRefusal(away) ? undefined : away.body
+  }
   const value = parseExact(body)
   if (!isJsonObject(value)) return undefined
   if (value['resourceType'] === 'OperationOutcome') {
@@ -88,7 +94,7 @@ function judgeReturned(
     return Buffer.from(JSON.stringify({ resourceType: 'OperationOutcome', issue }))
   }
   const expected = expectationOf(bound, trip.launch.view)
-  const judged = judgeAnswer(value, { ...expected, id: expected.id ?? idOf(value) })
+  const judged = judgeAnswer(value, expected)
   return isRefusal(judged) ? undefined : rewrite(judged, rewriter).body
 }
 

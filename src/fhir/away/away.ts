@@ -1,0 +1,85 @@
+import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import type { Coverage } from '../../smart/scopes.ts'
+import { isRefusal } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import { parseExact } from '../exact-json.ts'
+import type { Expectation } from '../expectation.ts'
+import { judgeBatchAnswer } from '../judge-batch.ts'
+import { judgeAnswer } from '../judge-bundle.ts'
+import { linksUnder } from '../links.ts'
+import type { FhirRequest } from '../request.ts'
+import { createRewriter } from '../rewriter.ts'
+import type { Rewritten } from '../rewriter.ts'
+import { rewrite } from '../steps/rewrite.ts'
+import { createUpstreamUrls } from '../upstream-url.ts'
+
+/**
+ * A large answer is parsed, judged and rewritten in a worker thread, so that the event loop goes on. What crosses the
+ * border is plain data: everything that decides was decided before, and the launch's own link key goes along.
+ */
+/** A full parse of more than this runs in the worker. */
+export const awayBytes = 1_048_576
+
+export interface AwayPart {
+  readonly expected: Omit<Expectation, 'permits'>
+  /** What `permits` says of each type; a type that is not here is none. */
+  readonly coverage: Readonly<Record<string, Coverage>>
+  readonly request: FhirRequest
+}
+
+export interface AwayAsk {
+  readonly number: number
+  readonly bytes: Uint8Array
+  readonly iss: string
+  readonly base: string
+  readonly publicUrl: string
+  readonly launch: string
+  readonly linkKey: Uint8Array
+  /** One for an answer; one for each entry of a batch, and the type of the bundle that answers it. */
+  readonly parts: readonly AwayPart[]
+  readonly batch: string | undefined
+}
+
+export interface AwayAnswer {
+  readonly number: number
+  readonly result: RewrittenAway | Refusal
+}
+
+/** Judged and rewritten already: nothing is left to do but to record and respond. */
+export interface RewrittenAway extends Rewritten {
+  readonly kind: 'rewritten'
+}
+
+export function partOf(expectation: Expectation, request: FhirRequest): AwayPart {
+  const { shape, resource, id, version, patient, base, onForeign } = expectation
+  const coverage: Record<string, Coverage> = {}
+  for (const type of resourceTypes) {
+    const covered = expectation.permits(type)
+    if (covered.kind !== 'none') coverage[type] = covered
+  }
+  const expected = { shape, resource, id, version, patient, base, onForeign }
+  return { expected, coverage, request }
+}
+
+/** The same steps as on the main thread (steps/guard.ts, steps/rewrite.ts, batch.ts), from plain data. */
+export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
+  const { bytes, iss, base, publicUrl, launch, parts, batch } = ask
+  const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  const urls = createUpstreamUrls(iss)
+  const links = linksUnder(Buffer.from(ask.linkKey))
+  const judges = parts.map(({ expected, coverage, request }) => ({
+    expected: { ...expected, permits: (type: string): Coverage => coverage[type] ?? none },
+    rewriter: createRewriter({ publicUrl, launch, base, urls, links, request }),
+  }))
+  if (batch !== undefined) {
+    const judged = judgeBatchAnswer(value, batch, judges)
+    if (isRefusal(judged)) return judged
+    return { kind: 'rewritten', ...judged, dropped: 0, linksDropped: 0, nextLost: false }
+  }
+  const [only] = judges
+  if (only === undefined) throw new TypeError('nothing to judge by')
+  const judged = judgeAnswer(value, only.expected)
+  return isRefusal(judged) ? judged : { kind: 'rewritten', ...rewrite(judged, only.rewriter) }
+}
+
+const none: Coverage = { kind: 'none' }

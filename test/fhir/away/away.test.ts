@@ -1,0 +1,192 @@
+import t from 'tap'
+import { createAwayJudge } from '../../../src/fhir/away/away-judge.ts'
+import type { AwayQuestion } from '../../../src/fhir/away/away-judge.ts'
+import { createWorld, launchId, respondWith } from '../helper.ts'
+import type { World, WorldOptions } from '../helper.ts'
+
+/** Answers of more than 1 MiB that the scan does not prove: judged and rewritten in the worker, with the same outcome. */
+
+const at = (path: string): string => `/fhir/${launchId}/${path}`
+const ours = 'http://localhost:3000'
+const allow = [
+  { feature: 'Vitals', resource: 'Observation', interactions: ['read', 'search-type', 'create'] },
+  { feature: 'Documents', resource: 'DocumentReference', interactions: ['read', 'search-type'] },
+  { feature: 'Dashboard', bundle: ['batch'] },
+]
+const observation = (index: number, about = 'p1'): object => ({
+  resourceType: 'Observation',
+  id: `o${index}`,
+  status: 'final',
+  subject: { reference: `Patient/${about}` },
+  valueQuantity: { value: 1.5 },
+  text: { div: 'x'.repeat(1000) },
+})
+const outcome = {
+  search: { mode: 'outcome' },
+  resource: {
+    resourceType: 'OperationOutcome',
+    issue: [{ severity: 'warning', code: 'processing', diagnostics: 'secret' }],
+  },
+}
+
+/** A search's answer of `count` KB; the remark of the EHR in it takes the scan's proof away. */
+function searchset(base: string, count: number, ...more: object[]): object {
+  const resources = [...Array.from({ length: count }, (_, index) => observation(index)), ...more]
+  return {
+    resourceType: 'Bundle',
+    type: 'searchset',
+    link: [{ relation: 'next', url: `${base}?_getpages=1` }],
+    entry: [
+      ...resources.map((resource, index) => ({
+        fullUrl: `${base}/Observation/o${index}`,
+        resource,
+      })),
+      outcome,
+    ],
+  }
+}
+
+async function open(
+  t: { teardown(end: () => Promise<void>): void },
+  options: WorldOptions = {},
+): Promise<{ world: World; asked: () => number }> {
+  const world = await createWorld({ mode: { allow }, ...options })
+  t.teardown(() => world.close())
+  let asked = 0
+  const { away } = world.deps
+  const inner = { ...away }
+  Object.assign(away, {
+    judge: (question: AwayQuestion) => {
+      asked += 1
+      return inner.judge(question)
+    },
+  })
+  return { world, asked: () => asked }
+}
+
+t.test('the same as on the main thread', async (t) => {
+  const { world, asked } = await open(t)
+  const { base } = world.ehr
+  world.ehr.answer = respondWith(searchset(base, 20))
+  const small = (await world.fetch(at('Observation'))).json()
+  t.equal(asked(), 0, 'a small one is not sent away')
+  world.ehr.answer = respondWith(searchset(base, 1500))
+  const answer = await world.fetch(at('Observation'))
+  t.equal(answer.status, 200)
+  t.equal(asked(), 1)
+  const large = answer.json()
+  t.equal(large.entry.length, 1501)
+  t.strictSame(large.entry.slice(0, 20), small.entry.slice(0, 20))
+  t.strictSame(large.entry.at(-1), small.entry.at(-1))
+  t.notMatch(answer.text, 'secret')
+  t.notMatch(answer.text, base)
+  t.match(world.audited.at(-1), { event: 'fhir.access', count: 1501 })
+  const next = large.link[0].url as string
+  t.match(next, `${ours}${at('_page/')}`)
+  t.equal((await world.fetch(next.slice(ours.length))).status, 200, 'what the worker sealed opens')
+  t.equal(world.ehr.seen.at(-1)?.url, '/fhir/r4?_getpages=1')
+})
+
+t.test('one foreign record refuses the whole, or is dropped', async (t) => {
+  for (const guard of ['refuse', 'drop'] as const) {
+    const { world, asked } = await open(t, { tenant: { guard } })
+    world.ehr.answer = respondWith(searchset(world.ehr.base, 1500, observation(9000, 'p2')))
+    const answer = await world.fetch(at('Observation'))
+    t.equal(asked(), 1)
+    t.equal(answer.status, guard === 'refuse' ? 502 : 200)
+    t.notMatch(answer.text, /p2|o9000/)
+    t.equal(world.audited.at(-1)?.reason, guard === 'refuse' ? 'wrong_patient' : 'dropped')
+  }
+})
+
+t.test('what the worker cannot read, a lost page, a merged patient', async (t) => {
+  const { world, asked } = await open(t)
+  const { base } = world.ehr
+  world.ehr.answer = respondWith(JSON.stringify(searchset(base, 1500)).slice(0, -1))
+  t.equal((await world.fetch(at('Observation'))).status, 502)
+  world.ehr.answer = respondWith(searchset('https://other.example/fhir', 1500))
+  t.equal((await world.fetch(at('Observation'))).status, 502)
+  t.equal(world.audited.at(-1)?.reason, 'link_outside')
+  const link = [{ type: 'replaces', other: { reference: 'Patient/p0' } }]
+  const patient = respondWith({ resourceType: 'Patient', id: 'p1', link })
+  const list = respondWith(searchset(base, 1500, observation(1, 'p0')))
+  world.ehr.answer = (incoming, outgoing) =>
+    (incoming.url?.endsWith('/Patient/p1') === true ? patient : list)(incoming, outgoing, '')
+  t.match((await world.fetch(at('Observation'))).text, 'earlier number')
+  t.equal(asked(), 3)
+})
+
+t.test('a record, a batch and what a create answers', async (t) => {
+  const { world, asked } = await open(t)
+  const { base } = world.ehr
+  const document = {
+    resourceType: 'DocumentReference',
+    id: 'd1',
+    subject: { reference: 'Patient/p1' },
+    content: [
+      { attachment: { data: 'A'.repeat(1_200_000) } },
+      { attachment: { contentType: 'application/pdf', url: 'Binary/b1' } },
+    ],
+  }
+  world.ehr.answer = respondWith(document)
+  const read = await world.fetch(at('DocumentReference/d1'))
+  t.equal(read.status, 200)
+  const handle = read.json().content[1].attachment.url as string
+  world.ehr.answer = respondWith({ ...document, id: 'd2' })
+  t.equal((await world.fetch(at('DocumentReference/d1'))).status, 502, 'another one')
+  t.match(handle, '/_binary/')
+
+  const headers = { 'content-type': 'application/fhir+json' }
+  const get = { request: { method: 'GET', url: 'Observation' } }
+  const body = JSON.stringify({ resourceType: 'Bundle', type: 'batch', entry: [get, get] })
+  const answers = (about: string): object => ({
+    resourceType: 'Bundle',
+    type: 'batch-response',
+    entry: [
+      { response: { status: '200' }, resource: searchset(base, 1500) },
+      { response: { status: '200' }, resource: searchset(base, 5, observation(7, about)) },
+    ],
+  })
+  world.ehr.answer = respondWith(answers('p1'))
+  const batch = await world.fetch(at(''), { method: 'POST', headers, body })
+  t.equal(batch.status, 200)
+  t.equal(batch.json().entry[1].resource.entry.length, 7)
+  t.notMatch(batch.text, base)
+  t.equal(world.audited.length, 5, 'two reads, two entries, one batch')
+  world.ehr.answer = respondWith(answers('p2'))
+  const foreign = await world.fetch(at(''), { method: 'POST', headers, body })
+  t.equal(foreign.status, 502)
+  t.notMatch(foreign.text, 'p2')
+
+  const created = { ...observation(1), id: 'o5', text: { div: 'x'.repeat(1_200_000) } }
+  world.ehr.answer = respondWith(created, 201)
+  const answer = await world.fetch(at('Observation'), {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(observation(1)),
+  })
+  t.equal(answer.status, 201)
+  t.equal(answer.json().id, 'o5')
+  t.equal(asked(), 5)
+})
+
+t.test(
+  'an answer that takes too much memory ends the worker, and the next one starts another',
+  async (t) => {
+    const { world } = await open(t)
+    const away = createAwayJudge(12)
+    t.teardown(() => away.close())
+    Object.assign(world.deps.away, { judge: (question: AwayQuestion) => away.judge(question) })
+    world.ehr.answer = respondWith(`{"resourceType":"Bundle","x":[${'[],'.repeat(600_000)}[]]}`)
+    const [first, second] = await Promise.all([
+      world.fetch(at('Observation')),
+      world.fetch(at('Observation')),
+    ])
+    for (const { status, text } of [first, second]) {
+      t.equal(status, 502)
+      t.match(text, 'too much data')
+    }
+    world.ehr.answer = respondWith(searchset(world.ehr.base, 1100))
+    t.equal((await world.fetch(at('Observation'))).status, 200)
+  },
+)
