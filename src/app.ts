@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
+import { recordStart } from './audit/configuration.ts'
 import { createPseudonyms } from './audit/pseudonyms.ts'
 import { startAudit } from './audit/start-audit.ts'
 import type { Config } from './config/schema/config.ts'
@@ -14,6 +15,7 @@ import { jwksRoute } from './launch/jwks-route.ts'
 import { renewRoute } from './launch/renew.ts'
 import { entryRoutes } from './launch/routes.ts'
 import { reportAuditFault } from './operations/audit-faults.ts'
+import { reportStoreFault } from './operations/store-faults.ts'
 import { countRecords } from './operations/count-records.ts'
 import { createHealth } from './operations/health.ts'
 import { createLog } from './operations/log.ts'
@@ -40,6 +42,7 @@ import { createRememberingVault } from './vault/memory.ts'
 import { createPendingVault } from './vault/pending.ts'
 import { createTokens } from './vault/refresh.ts'
 import type { LaunchRecord } from './vault/record.ts'
+import { createSpoolSeal } from './vault/spool-seal.ts'
 import { createSweeper } from './vault/sweeper.ts'
 import { createVault } from './vault/vault-store.ts'
 import { createClientAddress } from './web/client-address.ts'
@@ -79,22 +82,17 @@ async function layGround(config: Config) {
   const now = Date.now
   const log = createLog({ level: config.logging.level, instance: config.instance })
   const metrics = createMetrics({ tenants: config.tenants })
-  const store = createStore(config.store, {
-    now,
-    onFault: (fault) => {
-      metrics.storeFault(fault.operation)
-      log.warn({ event: 'store.fault', ...fault })
-    },
-  })
+  const store = createStore(config.store, { now, onFault: reportStoreFault(log, metrics) })
+  const keyRing = createKeyRing(config.keys.encryption)
   // Without the audit nothing may run (DESIGN rule 8).
   const written = await startAudit({
     config,
     store,
     onFault: reportAuditFault(log, metrics),
     logCheckpoint: (checkpoint) => log.info({ event: 'audit.checkpoint', ...checkpoint }),
+    seal: createSpoolSeal(keyRing),
   })
   if ('memory' in config.store) log.warn({ event: 'store.embedded', reason: 'not_for_production' })
-  const keyRing = createKeyRing(config.keys.encryption)
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const matrix = createMatrix({ store })
   const audit = countRecords(matrix.listening(written), metrics)
@@ -298,7 +296,7 @@ function assemble(
         operations: await operations.listen({ ...config.operations.listen }),
       }
       await staff?.start()
-      await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
+      await recordStart(config, audit)
       launches.sweeper.start()
       return addresses
     },

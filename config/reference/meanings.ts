@@ -76,6 +76,9 @@ export const meanings: Readonly<Record<string, string>> = {
 
   'audit.directory': 'The folder of the audit files: a volume that is backed up.',
   'audit.durability': '`fsync` survives a power cut, and is slower.',
+  'audit.stdout': 'Every record on standard output too, as it stands in the file, for a SIEM.',
+  'audit.stream.records':
+    'So many of the newest records are kept in Redis, for the search index of every replica; 0 for none.',
   'audit.retentionDays':
     'Files older than this are deleted, and a record says so. HIPAA asks for six years.',
   'audit.checkpointSeconds': 'A signed checkpoint at least this often while records are written.',
@@ -84,6 +87,17 @@ export const meanings: Readonly<Record<string, string>> = {
   'audit.checkpoints.log': 'Checkpoints stand in the application log as well.',
   'audit.checkpoints.store': 'Checkpoints go to the store as well.',
   'audit.compressAfterDays': 'Files older than this are compressed.',
+  'audit.fhir.url':
+    'The FHIR base of an Audit Record Repository, which gets IHE BALP AuditEvents (docs/balp.md). In them alone a patient stands by reference.',
+  'audit.fhir.feed': 'One Bundle of many AuditEvents, or one request each.',
+  'audit.fhir.authorization': 'The value of the Authorization header for the repository.',
+  'audit.fhir.ca': 'Certificate authorities for the repository, PEM.',
+  'audit.fhir.clientCertificate.cert': 'Our certificate for the repository, PEM.',
+  'audit.fhir.clientCertificate.key': 'Its private key, PEM.',
+  'audit.fhir.spool':
+    'The folder in which sealed AuditEvents wait for the repository; `balp-spool` in the audit’s folder when left out.',
+  'audit.fhir.spoolMegabytes':
+    'So much may wait. What finds no room is counted, told and lost to the repository.',
   'audit.maxFileMegabytes': 'A file that is larger is followed by another part of the day.',
 
   'rateLimits.launchPerMinute':

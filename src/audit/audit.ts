@@ -28,7 +28,18 @@ export interface AuditDeps {
 }
 
 export interface AuditFault {
-  readonly kind: 'failing' | 'recovered' | 'checkpoint_failed' | 'repaired' | 'housekeeping_failed'
+  readonly kind:
+    | 'failing'
+    | 'recovered'
+    | 'checkpoint_failed'
+    | 'repaired'
+    | 'housekeeping_failed'
+    | 'copy_failing'
+    | 'copy_recovered'
+    | 'copy_lost'
+    | 'copy_rejected'
+  /** Which copy of the records. */
+  readonly copy?: 'stream' | 'stdout' | 'repository'
   /** Of a system error: `ENOSPC`. */
   readonly code?: string
   /** Records that were refused, or are missing. */

@@ -28,10 +28,13 @@ export interface AuditEvent {
   readonly rule?: string | undefined
   readonly interaction?: string | undefined
   readonly resource?: string | undefined
-  /** Of a write: stands as a pseudonym behind the type, `Observation/p1.…`. */
+  /** In the files of a write alone, as a pseudonym behind the type: `Observation/p1.…`. */
   readonly resourceId?: string | undefined
   readonly operation?: string | undefined
-  /** Search parameters: names with modifiers; values only where safe-values.ts has the name. */
+  /**
+   * Search parameters: names with modifiers, values only where safe-values.ts has the name. `+` in front of those that
+   * narrowed the search and were not asked for.
+   */
   readonly parameters?: readonly { readonly name: string; readonly value: string }[] | undefined
   readonly requested?: string | undefined
   readonly granted?: string | undefined

@@ -165,12 +165,15 @@ function answered(event: AuditEvent): string {
   )
 }
 
+const writes: ReadonlySet<string | undefined> = new Set(['create', 'update', 'patch', 'delete'])
+
 /** The id of a written resource is as telling as a patient's, and is searched for in the same way. */
 function resourceMember(event: AuditEvent, pseudonyms: Pseudonyms): string {
-  const { resource, resourceId, tenant = '' } = event
+  const { resource, resourceId, interaction, tenant = '' } = event
   if (resource === undefined) return ''
   const type = oneOf(resource, resourceTypes)
-  if (resourceId === undefined || type === unknown) return `,"resource":"${type}"`
+  if (resourceId === undefined || type === unknown || !writes.has(interaction))
+    return `,"resource":"${type}"`
   return `,"resource":"${type}/${pseudonyms.resource(tenant, type, resourceId)}"`
 }
 
@@ -192,7 +195,9 @@ function parametersMember(event: AuditEvent, vocabulary: Vocabulary): string {
   return array('parameters', shown)
 }
 
+/** `+category=vital-signs`: a scope, or the patient in context, narrowed the search by it. */
 function searchParameter(name: string, value: string, vocabulary: Vocabulary): string {
+  if (name.startsWith('+')) return `+${searchParameter(name.slice(1), value, vocabulary)}`
   const shown = parameterName(name, vocabulary)
   const safe = shown === unknown ? undefined : safeValue(shown, value)
   return safe === undefined ? shown : `${shown}=${safe}`

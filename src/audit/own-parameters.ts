@@ -1,3 +1,4 @@
+import { configSchema, keys } from '../config/schema/config.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 import { auditEvents } from './event-names.ts'
 import { readFileName } from './file-names.ts'
@@ -11,11 +12,13 @@ import { reasons } from './reasons.ts'
  */
 export function ownParameter(event: string, name: string, value: string): string | undefined {
   const station = event.slice(0, event.indexOf('.'))
-  if (station !== 'staff' && station !== 'audit') return undefined
+  if (!stations.has(station)) return undefined
   const fits = judges.get(name)
   if (fits === undefined) return undefined
   return value.length <= 300 && fits(value) ? `${name}=${value}` : name
 }
+
+const stations = new Set(['staff', 'audit', 'config', 'keys'])
 
 const judges: ReadonlyMap<string, (value: string) => boolean> = new Map([
   ['file', (value) => readFileName(value) !== undefined],
@@ -47,6 +50,8 @@ const judges: ReadonlyMap<string, (value: string) => boolean> = new Map([
   ['resource', (value) => resourceTypes.has(value)],
   ['reason', (value) => reasons.has(value)],
   ['format', oneWord('csv ndjson')],
+  ['section', (value) => Object.hasOwn(configSchema.shape, value)],
+  ['keys', (value) => Object.hasOwn(keys.shape, value)],
 ])
 
 const pseudonymForm = /^[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}$/

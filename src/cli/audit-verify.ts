@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { readKeptNotes } from '../audit/second-places.ts'
+import { readKeptNotes } from '../audit/copies/second-places.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { LogReport, VerificationFault } from '../audit/verify.ts'
 import type { FaultKind } from '../audit/verify-line.ts'

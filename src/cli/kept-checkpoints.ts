@@ -1,4 +1,4 @@
-import { collectKeptNotes } from '../audit/second-places.ts'
+import { collectKeptNotes } from '../audit/copies/second-places.ts'
 import type { Config } from '../config/schema/config.ts'
 import { createStore } from '../store/create.ts'
 import type { Output } from './audit-verify.ts'

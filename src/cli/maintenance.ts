@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import type { Audit } from '../audit/event.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
-import { startAudit } from '../audit/start-audit.ts'
+import { startCommandAudit } from './command-audit.ts'
 import type { Config } from '../config/schema/config.ts'
 import { createEhrs } from '../ehr/connection.ts'
 import { createRevoke } from '../ehr/revoke.ts'
@@ -31,9 +31,8 @@ export async function runMaintenance(
     const detail = 'the embedded store is in the memory of the server process; only Redis is shared'
     throw new SmartBffError('STORE_UNAVAILABLE', { detail })
   }
-  const instance = `${config.instance}.command`
   const store = createStore(config.store, { now: Date.now, onFault: () => undefined })
-  const audit = await startAudit({ config: { ...config, instance }, store })
+  const audit = await startCommandAudit(config, store)
   try {
     await store.check()
     return command.kind === 'revoke'

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { startAudit } from '../audit/start-audit.ts'
+import { startCommandAudit } from './command-audit.ts'
 import type { Config } from '../config/schema/config.ts'
 import { createStore } from '../store/create.ts'
 import type { Asked } from './audit-search.ts'
@@ -13,10 +13,9 @@ export async function recordSearch(
   asked: Asked,
   by: string = userInfo().username,
 ): Promise<void> {
-  const instance = `${config.instance}.command`
   const store = createStore(config.store, { now: Date.now, onFault: () => undefined })
   try {
-    const audit = await startAudit({ config: { ...config, instance }, store })
+    const audit = await startCommandAudit(config, store)
     try {
       await audit.record({
         event: 'staff.searched',

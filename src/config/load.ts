@@ -82,12 +82,13 @@ function withAbsoluteAuditPaths(
   audit: Config['audit'],
   absolute: (path: string) => string,
 ): Config['audit'] {
-  const { directory, checkpoints } = audit
+  const { directory, checkpoints, fhir } = audit
   const { file } = checkpoints
   return {
     ...audit,
     directory: absolute(directory),
     checkpoints: { ...checkpoints, ...(file === undefined ? {} : { file: absolute(file) }) },
+    ...(fhir?.spool === undefined ? {} : { fhir: { ...fhir, spool: absolute(fhir.spool) } }),
   }
 }
 

@@ -5,7 +5,7 @@ import { emptyRequest } from './request.ts'
 import { readBinary } from './handles.ts'
 import { allow } from './steps/allow.ts'
 import { refuseFault, refuseStatus } from './steps/guard.ts'
-import { recordAborted, recordPermitted } from './steps/record.ts'
+import { recordAborted, recordCompleted, recordPermitted } from './steps/record.ts'
 import { beginBinary } from './steps/respond.ts'
 import { scope } from './steps/scope.ts'
 import type { Trip } from './trip.ts'
@@ -72,8 +72,10 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
   const streamed = await upstream.stream(ask, begin)
   if (refused !== undefined) return refused
   if (streamed.kind === 'fault') return refuseFault(streamed)
-  if (streamed.whole) exchange.outgoing.end()
-  else {
+  if (streamed.whole) {
+    exchange.outgoing.end()
+    await recordCompleted(exchange, streamed.bytes, deps.audit)
+  } else {
     // A short answer must not look like a whole one.
     exchange.outgoing.destroy()
     await recordAborted(exchange, streamed.bytes, deps.audit)

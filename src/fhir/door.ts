@@ -50,6 +50,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
     rule: undefined,
     upstreamStatus: undefined,
     savedId: undefined,
+    narrowed: [],
     writeSent: false,
   }
   outgoing.once('close', () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { LaunchKey } from '../store/store.ts'
 import type { OpenLaunch } from '../vault/vault.ts'
-import type { FhirRequest } from './request.ts'
+import type { FhirRequest, Parameter } from './request.ts'
 import type { Listener } from './upstream.ts'
 import type { LaunchView } from './view.ts'
 
@@ -22,6 +22,8 @@ export interface Exchange {
   opened: OpenLaunch | undefined
   request: FhirRequest | undefined
   rule: string | undefined
+  /** What scopes and the patient in context added to the search. */
+  narrowed: readonly Parameter[]
   upstreamStatus: number | undefined
   /** The id that a create was given. */
   savedId: string | undefined

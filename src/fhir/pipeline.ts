@@ -9,7 +9,7 @@ import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, Reply } from './exchange.ts'
-import type { FhirRequest } from './request.ts'
+import type { FhirRequest, Parameter } from './request.ts'
 import { parseExact } from './exact-json.ts'
 import { readPage } from './handles.ts'
 import { createRewriter } from './rewriter.ts'
@@ -104,6 +104,7 @@ async function answerRead(
   if (isRefusal(covered)) return covered
   const bound = bind(covered, launch.view)
   if (isRefusal(bound)) return bound
+  exchange.narrowed = addedTo(request, bound.sent)
   if (request.interaction === 'capabilities') return answerCapabilities(bound, trip)
 
   const current = await judgeCurrent(bound, trip)
@@ -158,6 +159,13 @@ function replyOf(rewritten: Rewritten, headers: Reply['headers']): Reply {
   if (dropped > 0) reason = 'dropped'
   else if (linksDropped > 0) reason = 'link_outside'
   return { kind: 'reply', status: 200, body, headers, count, patients, reason }
+}
+
+/** A parameter that stands in what is sent and did not in what was asked. */
+function addedTo({ parameters }: FhirRequest, sent: FhirRequest): readonly Parameter[] {
+  return sent.parameters.filter(
+    ({ name, value }) => !parameters.some((one) => one.name === name && one.value === value),
+  )
 }
 
 /** Cut down from what the EHR says today; its answers are not kept (DESIGN rule 15). */

@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts'
 
 /** What nobody waits for in the audit, told to whoever watches the process. */
 export function reportAuditFault(log: Log, metrics: Metrics) {
-  return ({ kind, code, count }: AuditFault): void => {
+  return ({ kind, code, count, copy }: AuditFault): void => {
     switch (kind) {
       case 'failing':
         return log.error({ event: 'audit.failing', code })
@@ -17,6 +17,14 @@ export function reportAuditFault(log: Log, metrics: Metrics) {
         return log.warn({ event: 'audit.repaired', count })
       case 'housekeeping_failed':
         return log.error({ event: 'audit.retention', code })
+      case 'copy_recovered':
+        return log.warn({ event: 'audit.copy', copy, state: 'recovered', count })
+      case 'copy_failing':
+        return log.error({ event: 'audit.copy', copy, state: 'failing', code, count })
+      case 'copy_lost':
+      case 'copy_rejected':
+        metrics.auditCopyLost(copy ?? 'other', count ?? 0)
+        return log.error({ event: 'audit.copy', copy, state: kind.slice(5), code, count })
     }
   }
 }

@@ -30,6 +30,7 @@ export const logEvents = {
   'audit.repaired': { reason: 'word', count: 'number' },
   'audit.checkpoint_failed': { code: 'word', error: 'error' },
   'audit.checkpoint': { origin: 'word', records: 'number', head: 'word', signature: 'word' },
+  'audit.copy': { copy: 'word', state: 'word', code: 'word', count: 'number' },
   'audit.index': { state: 'word', records: 'number', ms: 'number', error: 'error' },
   'audit.retention': { code: 'word' },
   'staff.fault': { request: 'incident', operation: 'word', error: 'error' },

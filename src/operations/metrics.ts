@@ -13,6 +13,8 @@ export interface Metrics {
   refresh(result: RefreshResult, tenant: string): void
   storeFault(operation: string): void
   auditRefused(count: number): void
+  /** Records that a copy of the audit (the stream, standard output, the repository) did not get. */
+  auditCopyLost(copy: string, count: number): void
   auditWritten(records: number, seconds: number): void
   circuit(tenant: string, open: boolean): void
   /** Prometheus text, version 0.0.4. */
@@ -59,6 +61,8 @@ export function createMetrics(options: {
     refresh: (result, tenant) => metrics.refreshes.inc({ result, tenant: tenantOf(tenant) }),
     storeFault: (operation) => metrics.storeFaults.inc({ operation: among(operation, storeWords) }),
     auditRefused: (count) => metrics.auditRefused.inc(count),
+    auditCopyLost: (copy, count) =>
+      metrics.auditCopyLost.inc({ copy: among(copy, copyWords) }, count),
     auditWritten(records, seconds) {
       metrics.auditRecords.inc(records)
       metrics.auditSeconds.observe(seconds)
@@ -102,6 +106,11 @@ function defineMetrics(registry: Registry) {
     refreshes: counter('token_refreshes_total', 'Token refreshes by result.', ['result', 'tenant']),
     storeFaults: counter('store_faults_total', 'Faults of the session store.', ['operation']),
     auditRefused: counter('audit_refused_total', 'Records that could not be written.', []),
+    auditCopyLost: counter(
+      'audit_copy_lost_total',
+      'Records that a copy of the audit did not get.',
+      ['copy'],
+    ),
     auditRecords: counter('audit_records_total', 'Audit records written.', []),
     auditSeconds: histogram('audit_write_seconds', 'Time of one write of the audit.', []),
     circuitOpen: new Gauge({
@@ -113,6 +122,7 @@ function defineMetrics(registry: Registry) {
   }
 }
 
+const copyWords = new Set(['stream', 'stdout', 'repository'])
 const storeWords = new Set(['session', 'launch', 'pending', 'lease', 'draft', 'check', 'link'])
 
 function among(value: string, list: ReadonlySet<string>): string {

@@ -10,7 +10,8 @@ import type { Secret } from '../config/secret.ts'
 import { SmartBffError } from '../errors.ts'
 
 /** What is sealed. Each purpose has keys of its own, so that a box of one kind never opens as another. */
-export type SealPurpose = 'session' | 'launch' | 'pending' | 'binding' | 'draft' | 'page' | 'staff'
+export type SealPurpose =
+  'session' | 'launch' | 'pending' | 'binding' | 'draft' | 'page' | 'staff' | 'spool'
 
 /** DESIGN rule 10: the first key seals, every key opens. */
 export interface KeyRing {
@@ -92,6 +93,7 @@ function createSubkeys({ id, secret }: RingKey): Subkeys {
     draft: derive('draft'),
     page: derive('page'),
     staff: derive('staff'),
+    spool: derive('spool'),
   }
   return { prefix: `v1.${id}.`, key: (purpose) => keys[purpose] }
 }

@@ -94,10 +94,28 @@ function userOf(
 t.test('the id of a written resource stands as a pseudonym behind its type', async (t) => {
   const write = { event: 'fhir.written', outcome: 'success', tenant: 'north' } as const
   t.match(
-    recordOf({ ...write, resource: 'Observation', resourceId: 'o1' }).resource,
+    recordOf({ ...write, resource: 'Observation', resourceId: 'o1', interaction: 'patch' })
+      .resource,
     /^Observation\/p1\.[A-Za-z0-9_-]{22}$/,
   )
   t.equal(recordOf({ ...write, resource: 'Smith', resourceId: 'o1' }).resource, '?')
+  const read = { ...write, event: 'fhir.access', interaction: 'read' } as const
+  t.equal(recordOf({ ...read, resource: 'Observation', resourceId: 'o1' }).resource, 'Observation')
+})
+
+t.test('what narrowed a search is marked, and stands by the same rules', async (t) => {
+  const parameters = [
+    { name: 'code', value: 'http://loinc.org|1' },
+    { name: '+category', value: 'http://x|vital-signs' },
+    { name: '+patient', value: 'p1' },
+    { name: '+Smith', value: 'John' },
+  ]
+  t.same(recordOf({ event: 'fhir.access', outcome: 'success', parameters }).parameters, [
+    'code',
+    '+category=vital-signs',
+    '+patient',
+    '+?',
+  ])
 })
 
 t.test('only a workforce user in the form of an identifier stands by name', async (t) => {

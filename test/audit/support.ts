@@ -72,6 +72,8 @@ export function auditConfig(
       maxFileMegabytes: 256,
       compressAfterDays: 2,
       checkpoints: { store: false, log: true },
+      stream: { records: 0 },
+      stdout: false,
       ...change,
     },
     instance,

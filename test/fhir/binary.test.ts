@@ -51,7 +51,12 @@ t.test(
       t.equal(answer.headers['content-security-policy'], "sandbox; default-src 'none'")
       t.equal(world.ehr.seen.at(-1)?.url, '/fhir/r4/Binary/b1')
       t.equal(world.ehr.seen.at(-1)?.headers.accept, 'application/pdf')
-      t.match(world.audited.at(-1), { event: 'fhir.permitted', resource: 'Binary', rule: 'Files' })
+      // The second of its two records follows the last byte.
+      for (let waits = 0; waits < 200 && world.audited.at(-1)?.bytes === undefined; waits += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      t.match(world.audited.at(-2), { event: 'fhir.permitted', resource: 'Binary', rule: 'Files' })
+      t.match(world.audited.at(-1), { event: 'fhir.access', bytes: body.length, rule: 'Files' })
     }
     const asked = world.ehr.seen.length
     t.equal((await world.fetch(`/fhir/${launchId}/Binary/b1`)).status, 403, 'without a handle')

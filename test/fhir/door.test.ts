@@ -114,6 +114,7 @@ t.test('a record of another patient reads exactly like one that does not exist',
   }
   t.equal(world.audited[0]?.reason, 'wrong_patient')
   t.equal(world.audited[2]?.reason, 'wrong_patient')
+  t.match(world.findings, [{ event: 'guard.finding', outcome: 'refused', reason: 'wrong_patient' }])
   t.equal(world.ehr.seen.length, 2, 'Patient/p2 was never asked for')
 })
 

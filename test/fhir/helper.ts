@@ -32,6 +32,8 @@ export interface World {
   readonly ours: string
   readonly ehr: Ehr
   readonly audited: AuditEvent[]
+  /** What the guard found in an answer, beside the record of the request. */
+  readonly findings: AuditEvent[]
   readonly faults: unknown[]
   record: LaunchRecord
   opening: Opening | undefined
@@ -157,6 +159,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const tenant = makeTenant(ehr.base, options)
   const cookies = createSessionCookies({ secrets: [key] })
   const audited: AuditEvent[] = []
+  const findings: AuditEvent[] = []
   const faults: unknown[] = []
   const upstreams = createUpstreams([tenant])
   const away = createAwayJudge()
@@ -185,7 +188,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       record: async (event) => {
         if (world.auditFails) throw new SmartBffError('AUDIT_UNAVAILABLE')
         await new Promise((resolve) => setImmediate(resolve))
-        audited.push(event)
+        if (event.event === 'guard.finding') findings.push(event)
+        else audited.push(event)
       },
       healthy: () => true,
       close: async () => undefined,
@@ -213,6 +217,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     ours,
     ehr,
     audited,
+    findings,
     faults,
     record: makeRecord(options),
     opening: undefined,

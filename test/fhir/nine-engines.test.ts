@@ -175,7 +175,9 @@ test('fhir-gateway: whole URLs with their queries are logged', async (t, world, 
   world.ehr.answer = respondWith(list())
   await ask('GET', 'Patient?name=Ng')
   const [event] = world.audited
-  t.strictSame(event?.parameters, [{ name: 'name', value: 'Ng' }], 'named, for the audit to drop')
+  const [asked, narrowing] = event?.parameters ?? []
+  t.strictSame(asked, { name: 'name', value: 'Ng' }, 'named, for the audit to drop')
+  t.strictSame(narrowing, { name: '+_id', value: 'p1' }, 'and how it was narrowed')
   t.notOk(JSON.stringify({ ...event, parameters: [] }).includes('Ng'))
   t.equal(world.faults.length, 0)
 })

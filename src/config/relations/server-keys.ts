@@ -58,7 +58,7 @@ export function signingKeyFits({ keys }: Draft): Finding[] {
 
 /** TLS material must parse at the start, not at the first connection. */
 export function certificatesFit(draft: Draft): Finding[] {
-  const { listen, operations, store } = draft
+  const { audit, listen, operations, store } = draft
   const redis = store !== undefined && 'redis' in store ? store.redis.tls : undefined
   return [
     ...pairFits(['listen', 'tls'], listen?.tls),
@@ -66,6 +66,8 @@ export function certificatesFit(draft: Draft): Finding[] {
     ...pairFits(['operations', 'staff', 'listen', 'tls'], operations?.staff?.listen?.tls),
     ...bundleFits(['store', 'redis', 'tls', 'ca'], redis?.ca),
     ...pairFits(['store', 'redis', 'tls'], redis),
+    ...bundleFits(['audit', 'fhir', 'ca'], audit?.fhir?.ca),
+    ...pairFits(['audit', 'fhir', 'clientCertificate'], audit?.fhir?.clientCertificate),
     ...draft.tenants.flatMap(({ index, upstream }) => {
       const path = ['tenants', index, 'upstream']
       return [

@@ -1,4 +1,23 @@
 import { z } from 'zod'
+import { secretHeader, secretText, webUrl } from './common.ts'
+
+/**
+ * An Audit Record Repository that takes IHE BALP AuditEvents (ITI-20). In them alone a patient stands by reference, so
+ * there is none unless it is configured.
+ */
+const repository = z.strictObject({
+  /** The repository's FHIR base. */
+  url: webUrl,
+  /** One Bundle of many AuditEvents, or one request each. */
+  feed: z.enum(['batch', 'single']).default('batch'),
+  /** A header value, `Bearer …` or `Basic …`. */
+  authorization: secretHeader.optional(),
+  ca: secretText.optional(),
+  clientCertificate: z.strictObject({ cert: secretText, key: secretText }).optional(),
+  /** Sealed batches that wait; `balp-spool` in the audit's folder when left out. */
+  spool: z.string().min(1).optional(),
+  spoolMegabytes: z.int().min(1).max(102_400).default(256),
+})
 
 /** Where the audit stands, how safely, how long, and where copies of it go (DESIGN.md, Stored records). */
 export const audit = z.strictObject({
@@ -22,4 +41,9 @@ export const audit = z.strictObject({
       log: z.boolean().default(true),
     })
     .prefault({}),
+  /** The newest records in the store, for the search index of every other replica. */
+  stream: z.strictObject({ records: z.int().min(0).max(1_000_000).default(50_000) }).prefault({}),
+  /** Every record on standard output too, for a SIEM. */
+  stdout: z.boolean().default(false),
+  fhir: repository.optional(),
 })

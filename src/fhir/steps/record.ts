@@ -1,6 +1,5 @@
 import type { Audit, AuditEvent } from '../../audit/event.ts'
 import { errorTable } from '../../errors.ts'
-import { isWrite } from '../../smart/interactions.ts'
 import type { Refusal } from '../decision.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { parameterName } from '../request.ts'
@@ -10,15 +9,28 @@ import type { Parameter } from '../request.ts'
  * record: what happened is written before the first byte leaves, refusals too (DESIGN rule 8). Only names, codes,
  * counts and times; the audit itself turns identifiers into pseudonyms and drops parameter values (rule 9).
  */
-export function record(exchange: Exchange, result: Reply | Refusal, audit: Audit): Promise<void> {
-  return audit.record(
-    result.kind === 'reply' ? success(exchange, result) : refusal(exchange, result),
-  )
+export async function record(
+  exchange: Exchange,
+  result: Reply | Refusal,
+  audit: Audit,
+): Promise<void> {
+  const main = result.kind === 'reply' ? success(exchange, result) : refusal(exchange, result)
+  const reason = findingOf(exchange, result)
+  if (reason === undefined) return audit.record(main)
+  const finding = { event: 'guard.finding', outcome: 'refused', reason } as const
+  // In one write: another patient's record must not even take longer than a missing one.
+  await Promise.all([audit.record({ ...common(exchange), ...finding }), audit.record(main)])
 }
 
-/** Written before a write is sent (DESIGN rule 8); the outcome is a record of its own. */
+/** Written before a write is sent, with the version it is to replace; the outcome is a record of its own (rule 8). */
 export function recordIntent(exchange: Exchange, audit: Audit): Promise<void> {
-  return audit.record({ event: 'fhir.intended', outcome: 'success', ...common(exchange) })
+  const version = versionIn(exchange.incoming.headers['if-match'])
+  return audit.record({
+    event: 'fhir.intended',
+    outcome: 'success',
+    ...common(exchange),
+    ...(version === undefined ? {} : { version }),
+  })
 }
 
 /** Before the first byte of a stream, when its length is not known yet. */
@@ -27,17 +39,24 @@ export function recordPermitted(exchange: Exchange, audit: Audit): Promise<void>
   return audit.record({ ...event, ...common(exchange) })
 }
 
+/** The stream came to its end: so many bytes have gone. */
+export function recordCompleted(exchange: Exchange, bytes: number, audit: Audit): Promise<void> {
+  const event = { event: 'fhir.access', outcome: 'success', status: 200, count: 1 } as const
+  return audit.record({ ...event, bytes, ...common(exchange) })
+}
+
 /** A stream broke off: so many bytes had gone. */
 export function recordAborted(exchange: Exchange, bytes: number, audit: Audit): Promise<void> {
   return audit.record({ event: 'fhir.aborted', outcome: 'failed', bytes, ...common(exchange) })
 }
 
 function success(exchange: Exchange, reply: Reply): AuditEvent {
+  const version = versionIn(reply.headers['etag'])
   return {
     event: exchange.writeSent ? 'fhir.written' : 'fhir.access',
     outcome: 'success',
     ...common(exchange),
-    ...versionOf(reply),
+    ...(version === undefined ? {} : { version }),
     ...(reply.patients.length === 0 ? {} : { patient: reply.patients }),
     status: reply.status,
     ...(reply.count === undefined ? {} : { count: reply.count }),
@@ -63,14 +82,30 @@ function refusal(exchange: Exchange, { code, reason }: Refusal): AuditEvent {
   }
 }
 
-/** A version id of the form the audit can hold. */
-function versionOf({ headers }: Reply): { version?: string } {
-  const version = /^(?:W\/)?"([A-Za-z0-9.-]{1,64})"$/.exec(headers['etag'] ?? '')?.[1]
-  return version === undefined ? {} : { version }
+/** What the EHR sent that does not belong here: a record of its own, for whoever watches the EHR and not the user. */
+const findings: ReadonlySet<string> = new Set([
+  'wrong_patient',
+  'patient_merged',
+  'wrong_type',
+  'wrong_id',
+  'no_subject',
+])
+
+function findingOf(
+  { upstreamStatus }: Exchange,
+  { kind, reason }: Reply | Refusal,
+): AuditEvent['reason'] {
+  if (kind === 'reply') return reason === 'dropped' ? reason : undefined
+  // Before the EHR was asked it is the request that was wrong.
+  return upstreamStatus === 200 && findings.has(reason ?? '') ? reason : undefined
 }
 
+/** A version id of the form the audit can hold. */
+const versionIn = (tag: string | undefined): string | undefined =>
+  /^(?:W\/)?"([A-Za-z0-9.-]{1,64})"$/.exec(tag ?? '')?.[1]
+
 function common(exchange: Exchange): Omit<AuditEvent, 'event' | 'outcome'> {
-  const { opened, view, request, rule, launch, upstreamStatus } = exchange
+  const { opened, view, request, rule, launch, upstreamStatus, narrowed } = exchange
   const user = opened?.record.user
   return {
     request: exchange.incident,
@@ -83,20 +118,24 @@ function common(exchange: Exchange): Omit<AuditEvent, 'event' | 'outcome'> {
     ...(rule === undefined ? {} : { rule }),
     ...(request === undefined ? {} : { interaction: request.interaction }),
     ...(request?.resource === undefined ? {} : { resource: request.resource }),
-    ...writtenId(exchange),
+    ...recordId(exchange),
     ...(request?.operation === undefined ? {} : { operation: request.operation }),
-    ...(request === undefined || request.parameters.length === 0
+    ...(request === undefined || request.parameters.length + narrowed.length === 0
       ? {}
-      : { parameters: request.parameters.map(named) }),
+      : { parameters: [...request.parameters.map(named), ...narrowed.map(added)] }),
     ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
   }
 }
 
-/** Which record a write was about: the audit writes it as a pseudonym. */
-function writtenId({ request, savedId }: Exchange): { resourceId?: string } {
-  if (request === undefined || !isWrite(request.interaction)) return {}
-  const resourceId = request.id ?? savedId
+/** Which record it was about. The files have it of a write alone, as a pseudonym. */
+function recordId({ request, savedId }: Exchange): { resourceId?: string } {
+  const resourceId = request?.id ?? savedId
   return resourceId === undefined ? {} : { resourceId }
+}
+
+/** What was narrowed by us, marked. */
+function added(parameter: Parameter): { name: string; value: string } {
+  return { name: `+${parameterName(parameter)}`, value: parameter.value }
 }
 
 function named(parameter: Parameter): { name: string; value: string } {

@@ -1,10 +1,10 @@
 import { appendFile, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Config } from '../config/schema/config.ts'
-import type { Store } from '../store/store.ts'
-import type { Checkpoint } from './checkpoints.ts'
-import { originStart, splitNotes } from './checkpoints.ts'
-import { readNotes } from './seals.ts'
+import type { Config } from '../../config/schema/config.ts'
+import type { Store } from '../../store/store.ts'
+import type { Checkpoint } from '../checkpoints.ts'
+import { originStart, splitNotes } from '../checkpoints.ts'
+import { readNotes } from '../seals.ts'
 
 /**
  * The second places of each signed checkpoint: a file on another disk, the store that all replicas share, the
