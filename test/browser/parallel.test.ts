@@ -36,6 +36,25 @@ async function toldTo(page: Page): Promise<Told[]> {
   )
 }
 
+/** What each frame says in the app's place; '' where the app is still seen. */
+async function saidIn(page: Page | undefined): Promise<readonly string[]> {
+  const frames = (page?.frames() ?? []).filter((frame) => /\/app\//.test(frame.url()))
+  const texts = () =>
+    Promise.all(
+      frames.map((frame) =>
+        frame.evaluate<string>(`document.querySelector('main[role=alert] h1')?.innerText ?? ''`),
+      ),
+    )
+  const until = performance.now() + 5_000
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- polling is the point
+    const said = await texts()
+    if (said.filter((text) => text !== '').length >= 4 || performance.now() > until) return said
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    await page?.waitForTimeout(50)
+  }
+}
+
 const askIn = async (frame: Frame) =>
   frame.evaluate<Told>(`fetch(location.pathname.replace(/^.app.([^/]+).*$/, '/launches/$1'))
     .then((answer) => answer.json())`)
@@ -55,10 +74,10 @@ t.test('six frames at once, no cookie yet: each keeps its own patient', async (t
   )
   t.equal(new Set(told.map(({ launch }) => launch)).size, 6)
   t.same(await cookieNames(), ['__Host-smart-bff'], 'one session, and no pending cookie is left')
-  await page.close()
 })
 
 t.test('two more join the session, and after that the oldest make room', async (t) => {
+  const [before] = browser.context.pages().slice(-1)
   const page = await browser.context.newPage()
   const again = sandbox.patients.slice(2, 8).map(({ id }) => id)
   await page.goto(chartsOf(again), { waitUntil: 'commit' })
@@ -70,6 +89,10 @@ t.test('two more join the session, and after that the oldest make room', async (
   t.equal(ended.length, 4, '12 launches, of which 8 may live')
   for (const one of ended) t.match(one, { state: 'superseded', reason: 'launch_limit' })
   t.same(await cookieNames(), ['__Host-smart-bff'])
+  const said = await saidIn(before)
+  t.equal(said.filter((text) => text.startsWith('Too many charts were open')).length, 4)
+  t.equal(said.filter((text) => text === '').length, 2, 'the others stay as they were')
+  await before?.close()
   await page.close()
 })
 

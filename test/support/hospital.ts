@@ -9,6 +9,7 @@ import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { VendorName } from '../../src/sandbox/vendors.ts'
 import type { LaunchContext } from '../../src/sandbox/authorization/launches.ts'
 import { configOf, rawConfig, type Raw } from './config.ts'
+import { newClientKey } from './keys.ts'
 import { createCookieJar, freePort, plainFetch, type CookieJar } from './http.ts'
 
 /** A whole hospital: the sandbox EHR and smart-bff, connected as two processes of different origins would be. */
@@ -16,6 +17,8 @@ export interface Hospital {
   readonly config: Config
   readonly app: App
   readonly sandbox: Sandbox
+  /** The EHR of the second tenant, `south`, where the options asked for one. */
+  readonly south: Sandbox | undefined
   readonly publicUrl: string
   readonly operationsUrl: string
   /** A browser without a screen: two jars, one for each origin. */
@@ -63,6 +66,8 @@ export interface HospitalOptions {
   readonly server?: VendorName
   /** Origins of the EHR's that frame the app, beside the sandbox's own. */
   readonly framedBy?: readonly string[]
+  /** A second tenant with an EHR of its own. */
+  readonly south?: boolean
   /** Shares the EHR and the keys of another one: a second replica. */
   readonly beside?: Hospital
 }
@@ -84,7 +89,10 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     ...(options.mode === undefined ? {} : { mode: options.mode }),
   })
   const sandbox = options.beside?.sandbox ?? (await sandboxFor(raw, publicUrl, options))
-  const config = configOf(withIss(raw, sandbox, options.framedBy))
+  const south = options.south === true ? await startSouth(publicUrl, options) : undefined
+  const north = withIss(raw, sandbox, options.framedBy)
+  const tenants = [...(north['tenants'] as Raw[]), ...(south?.tenants ?? [])]
+  const config = configOf({ ...north, tenants })
   const app = await createApp(config)
   const listening = await app.start()
 
@@ -100,6 +108,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     config,
     app,
     sandbox,
+    south: south?.sandbox,
     publicUrl,
     operationsUrl: listening.operations,
     browser: () => createBrowser(listening.public, publicUrl, sandbox),
@@ -112,9 +121,22 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     close: async () => {
       await app.stop()
       if (options.beside === undefined) await sandbox.close()
+      await south?.sandbox.close()
       await rm(auditDirectory, { recursive: true, force: true })
     },
   }
+}
+
+async function startSouth(publicUrl: string, options: HospitalOptions) {
+  const client = {
+    id: 'smart-bff-south',
+    auth: 'private_key_jwt',
+    keys: [{ kid: 's2', alg: 'ES384', key: newClientKey('ES384') }],
+  }
+  const tenant = { ...options.tenant, id: 'south', name: 'South Hospital', client }
+  const raw = rawConfig({ publicUrl, tenant, ...(options.mode && { mode: options.mode }) })
+  const sandbox = await sandboxFor(raw, publicUrl, {})
+  return { sandbox, tenants: withIss(raw, sandbox)['tenants'] as Raw[] }
 }
 
 const vendorOf = ({ vendor }: HospitalOptions): { readonly vendor?: Vendor } =>
