@@ -85,7 +85,7 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
       const parameters = await authorizationParameters(deps, ask)
       const url = oauth.buildAuthorizationUrl(configuration, parameters)
       if (!postsAuthorization(deps.quirks, ask)) return { method: 'get', url }
-      return formOf(url, new URL(document.authorizationEndpoint))
+      return formOf(url, ['response_type', 'client_id', ...Object.keys(parameters)])
     },
     exchange: async (ask) => exchange(await prepare(), ask),
     refresh: async (refreshToken) => refresh(await prepare(), refreshToken),
@@ -214,9 +214,11 @@ function postsAuthorization({ authorizeMethod }: ResolvedQuirks, ask: Authorizat
   return authorizeMethod === 'post'
 }
 
-/** The endpoint keeps a query of its own; every other parameter becomes a field. */
-function formOf(url: URL, action: URL): AuthorizationRequest {
-  const fields = [...url.searchParams].filter(([name]) => !action.searchParams.has(name))
+/** The endpoint keeps a query of its own; what is ours becomes a field. */
+function formOf(url: URL, ours: readonly string[]): AuthorizationRequest {
+  const action = new URL(url)
+  for (const name of ours) action.searchParams.delete(name)
+  const fields = [...url.searchParams].filter(([name]) => ours.includes(name))
   return { method: 'post', action, fields }
 }
 
@@ -286,9 +288,12 @@ function issuedOf(answer: TokenAnswer | undefined): Issued | undefined {
   }
 }
 
+/** A year: what is longer says the same, and as an instant it might be none that a calendar knows. */
+const secondsMax = 31_536_000
+
 function secondsOf(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && value !== '' ? Number(value) : value
-  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0
-    ? seconds
+  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0
+    ? Math.min(seconds, secondsMax)
     : undefined
 }

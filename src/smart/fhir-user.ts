@@ -18,7 +18,7 @@ const kinds: Readonly<Record<string, UserKind>> = {
   Person: 'other',
 }
 
-const relative = /^([A-Z][A-Za-z]{1,63})\/([A-Za-z0-9\-.]{1,64})$/
+const relative = /^([A-Z][A-Za-z]{1,63})\/((?!\.+$)[A-Za-z0-9\-.]{1,64})$/
 
 /** Undefined when it names no user we understand. */
 export function readFhirUser(claim: string, fhirBase: string): FhirUser | undefined {

@@ -54,17 +54,20 @@ export function receivedMembers({ context, received }: ReceivedContext): Partial
   }
 }
 
-/** FHIR R4, datatype id. A URL, a list or an external identifier is not an id and names no patient. */
+/** FHIR R4, datatype id; dots alone would be a step in a path. */
+const id = /^(?!\.+$)[A-Za-z0-9\-.]{1,64}$/
+
+/** A URL, a list or an external identifier is not an id and names no patient. */
 function fhirId(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[A-Za-z0-9\-.]{1,64}$/.test(value) ? value : undefined
+  return typeof value === 'string' && id.test(value) ? value : undefined
 }
 
 const textLengthMax = 256
 
-/** Printable, without markup or control characters: it is shown to apps, which may show it to people. */
+/** Printable, without markup, control characters or turns of direction: apps may show it to people. */
 function shortText(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '' || value.length > textLengthMax) return undefined
-  return /^[^\p{Cc}<>]+$/u.test(value) ? value : undefined
+  return /^[^\p{Cc}\p{Cf}<>]+$/u.test(value) ? value : undefined
 }
 
 /** Booleans and the strings that Epic sends. Absent or unknown: a banner too many harms nobody. */
@@ -121,7 +124,7 @@ function referenceOf(value: unknown, fhirBase: string): string | undefined {
   if (typeof value !== 'string') return undefined
   const base = fhirBase.endsWith('/') ? fhirBase : `${fhirBase}/`
   const local = value.startsWith(base) ? value.slice(base.length) : value
-  return matching(local, /^[A-Z][A-Za-z]{1,63}\/[A-Za-z0-9\-.]{1,64}$/)
+  return matching(local, /^[A-Z][A-Za-z]{1,63}\/(?!\.+$)[A-Za-z0-9\-.]{1,64}$/)
 }
 
 /** Patient and encounter of the launch stand in `patient` and `encounter` only; here they need another role. */

@@ -172,6 +172,49 @@ t.test('non-conformant answers are accepted in one place', async (t) => {
   t.match(await exchange(), { accessToken: 'a', expiresInSeconds: undefined, scope: 'x' })
 })
 
+t.test('a lifetime that makes no sense is none, and none is longer than a year', async (t) => {
+  const { exchange, state } = await setUp(t, publicClient)
+  const year = 31_536_000
+  const rows: readonly [said: unknown, seconds: number | undefined][] = [
+    [570, 570],
+    ['570', 570],
+    [570.5, 570.5],
+    [year, year],
+    [1e300, year],
+    ['9'.repeat(400), undefined],
+    [0, undefined],
+    ['', undefined],
+    ['soon', undefined],
+    [true, undefined],
+  ]
+  for (const [said, seconds] of rows) {
+    state.answer = { body: { access_token: 'a', token_type: 'Bearer', expires_in: said } }
+    // What openid-client itself refuses is no launch either.
+    const issued = await exchange().catch(() => undefined)
+    if (issued !== undefined) t.equal(issued.expiresInSeconds, seconds, JSON.stringify(said))
+    if (seconds !== undefined) t.ok(issued, JSON.stringify(said))
+  }
+})
+
+t.test('as a form, the endpoint keeps a query of its own, and none that is ours', async (t) => {
+  const { ehr } = await setUp(t, publicClient, {
+    authorizeMethod: 'post',
+    endpoints: { authorization: 'http://127.0.0.1:1/authorize?tenant=7&client_id=other&state=x' },
+  })
+  const request = await ehr.oauth.authorization({
+    redirectUri: 'https://app.example/callback/north',
+    scope: 'launch openid',
+    state: 'st',
+    verifier: 'v'.repeat(43),
+    launch: 'xyz',
+    nonce: undefined,
+  })
+  if (request.method !== 'post') throw new Error('by GET')
+  t.equal(request.action.href, 'http://127.0.0.1:1/authorize?tenant=7')
+  t.match(Object.fromEntries(request.fields), { client_id: 'my-app', state: 'st', launch: 'xyz' })
+  t.notOk(request.fields.some(([name]) => name === 'tenant'))
+})
+
 t.test('a token that could not stand in a header is refused', async (t) => {
   const { exchange, state } = await setUp(t, publicClient)
   for (const token of ['a\r\nx: y', 'a b', '', 7, null, 'é']) {

@@ -109,13 +109,23 @@ t.test('replayed state rejected', async (t) => {
 })
 
 t.test('state from another session rejected', async (t) => {
-  const { hospital, callbackUrl, tokens } = await setUp(t)
+  const { hospital, sandbox, publicUrl, first, callbackUrl, tokens } = await setUp(t)
   const callback = await callbackUrl()
   const stranger = hospital.browser()
   const { response } = await stranger.navigate(callback)
   t.equal(response.status, 400)
   t.same(tokens(), [], 'before any token request')
   t.match((await hospital.audit()).at(-1), { reason: 'LAUNCH_STATE_FOREIGN' })
+
+  const another = await callbackUrl()
+  const colleague = hospital.browser()
+  await colleague.launch({ patient: first.id })
+  await colleague.navigate(sandbox.createLaunch({ patient: first.id }).url, (step) =>
+    new URL(step).pathname === '/callback/north' ? `${publicUrl}/healthz` : step,
+  )
+  const exchanged = tokens().length
+  t.equal((await colleague.navigate(another)).response.status, 400, 'with cookies of another @61')
+  t.equal(tokens().length, exchanged)
 })
 
 t.test('state entropy', async (t) => {

@@ -31,7 +31,19 @@ t.test('the context of a token response is read and the rest is dropped', async 
 })
 
 t.test('what is not a FHIR id names no patient', async (t) => {
-  for (const patient of [null, 7, '', 'Patient/p1', 'p1,p2', ['p1'], 'a b', 'x'.repeat(65), {}]) {
+  for (const patient of [
+    null,
+    7,
+    '',
+    'Patient/p1',
+    'p1,p2',
+    ['p1'],
+    'a b',
+    'x'.repeat(65),
+    {},
+    '.',
+    '..',
+  ]) {
     t.equal(read({ patient }).context.patient, undefined, JSON.stringify(patient))
   }
 })
@@ -69,6 +81,7 @@ t.test('fhirContext: reference, canonical or identifier; everything else is drop
       { reference: `${base}/ImagingStudy/4`, role: 'launch' },
       { canonical: 'urn:uuid:0d8ff2b2-9c13-4c4a-9a3a-5e0a6a1f7c11' },
       { reference: 'Patient/p2' },
+      { reference: 'Observation/..' },
       { reference: 'Encounter/e2', role: 'launch' },
       { reference: 'Patient/p2', role: 'https://roles.example/mother' },
     ],
@@ -91,6 +104,8 @@ t.test('fhirContext that is not a list is no context', async (t) => {
 t.test('text for people holds no markup and no control characters', async (t) => {
   t.equal(read({ intent: '<img src=x>' }).context.intent, undefined)
   t.equal(read({ intent: 'a\nb' }).context.intent, undefined)
+  t.equal(read({ tenant: 'a\u202eb' }).context.tenant, undefined, 'nor a turn of direction')
+  t.equal(read({ intent: 'Überprüfung – 見直し' }).context.intent, 'Überprüfung – 見直し')
   t.equal(read({ smart_style_url: 'javascript:1' }).context.styleUrl, undefined)
 })
 

@@ -31,7 +31,10 @@ export function reportText(reports: readonly TenantReport[], colour: boolean): s
 const lineOf =
   (paint: (outcome: Outcome, text: string) => string) =>
   ({ area, subject, outcome, sentence }: Finding): string =>
-    `  ${paint(outcome, marks[outcome])} ${area.padEnd(9)}  ${subject}: ${sentence}`
+    `  ${paint(outcome, marks[outcome])} ${area.padEnd(9)}  ${printable(`${subject}: ${sentence}`)}`
+
+/** An EHR's own words may stand in it, and it ends in a terminal. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
 
 function summary(
   reports: readonly TenantReport[],

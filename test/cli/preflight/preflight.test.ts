@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { Config } from '../../../src/config/schema/config.ts'
 import { runPreflight } from '../../../src/cli/preflight.ts'
 import { areas, type Finding } from '../../../src/cli/preflight/finding.ts'
-import type { TenantReport } from '../../../src/cli/preflight/report.ts'
+import { reportText, type TenantReport } from '../../../src/cli/preflight/report.ts'
 import { json, listen } from '../../ehr/support.ts'
 import { type Raw, testConfig } from '../../support/config.ts'
 import { demoModes } from '../../support/deployment.ts'
@@ -207,6 +207,14 @@ t.test('broken EHRs: each becomes a finding, and the rest is still looked at', a
     t.match(about('PKCE', /S256/), { outcome: 'warn' })
     t.ok(failed.length >= 5)
   })
+})
+
+t.test('what an EHR says of itself cannot steer the terminal', (t) => {
+  const sentence = 'https://ehr.example/\u001b[2J\u202eevil\r'
+  const finding = { area: 'discovery', subject: 'issuer', outcome: 'ok', sentence } as const
+  const report = { tenant: 'north', iss: 'x', vendor: 'generic', findings: [finding] }
+  t.match(reportText([report], false), 'issuer: https://ehr.example/?[2J?evil?')
+  t.end()
 })
 
 t.test('an unknown tenant', async (t) => {
