@@ -61,6 +61,8 @@ export async function startServer(
 export interface CookieJar {
   /** By name; the last one set wins, and an expired one is gone. */
   readonly cookies: ReadonlyMap<string, string>
+  /** As a Set-Cookie line would. */
+  keep(line: string): void
   /** Follows no redirect; sends the cookies and keeps those of the answer. */
   fetch(url: string | URL, init?: RequestInit): Promise<Response>
 }
@@ -73,6 +75,7 @@ export function createCookieJar(send: typeof plainFetch = fetch): CookieJar {
   const cookies = new Map<string, string>()
   return {
     cookies,
+    keep: (line) => keep(cookies, line),
     fetch: async (url, init = {}) => {
       const headers = new Headers(init.headers)
       const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')

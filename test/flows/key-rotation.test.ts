@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis'
+import t from 'tap'
+import { runMaintenance } from '../../src/cli/maintenance.ts'
+import { rawKeys, type Raw } from '../support/config.ts'
+import { startHospital, type TestBrowser } from '../support/hospital.ts'
+import { newSecretKey } from '../support/keys.ts'
+import { startRedis } from '../support/redis.ts'
+
+/**
+ * An encryption key is replaced while replicas restart one after the other, as docs/operate.md says: behind the current
+ * one, then in front, then everything is sealed anew, then the old one goes. Nobody is logged out.
+ */
+t.test('a rotation of the encryption key logs nobody out', { timeout: 120_000 }, async (t) => {
+  const redis = await startRedis()
+  const raw = new Redis(redis.port, { replyMapping: 'legacy' })
+  const [k1, k2] = ['k1', 'k2'].map((id) => ({ id, secret: newSecretKey() }))
+  const keys = rawKeys()
+  const client = { id: 'app', auth: 'client_secret_basic', secret: newSecretKey() }
+  const options = (encryption: readonly unknown[]) => ({
+    root: { store: { redis: { url: redis.url } }, keys: { ...keys, encryption } satisfies Raw },
+    tenant: { client },
+  })
+  const first = await startHospital(options([k1]))
+  const replicas = [first]
+  const start = async (encryption: readonly unknown[]) => {
+    const replica = await startHospital({ ...options(encryption), beside: first })
+    replicas.push(replica)
+    return replica
+  }
+  t.teardown(async () => {
+    for (const replica of replicas.toReversed()) await replica.close()
+    raw.disconnect()
+    await redis.stop()
+  })
+  const patient = first.sandbox.patient('amara').id
+  const launches: { launch: string; cookie: string }[] = []
+  const begin = async (browser: TestBrowser): Promise<void> => {
+    const { launch } = await browser.launch({ patient })
+    const cookie = [...browser.jar.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    launches.push({ launch, cookie })
+  }
+  const allLiveAt = async (browser: TestBrowser, what: string): Promise<void> => {
+    for (const { launch, cookie } of launches) {
+      for (const path of [`/fhir/${launch}/Patient/${patient}`, `/launches/${launch}`]) {
+        const answer = await browser.fetch(path, { headers: { cookie } })
+        t.equal(answer.status, 200, `${what}: ${path.split('/')[1]}`)
+        await answer.body?.cancel()
+      }
+    }
+  }
+  const keysInUse = async (): Promise<ReadonlySet<string>> => {
+    const used = new Set<string>()
+    for (const key of await raw.keys('launch:*')) {
+      used.add((await raw.hget(key, 'sealed'))?.split('.')[1] ?? '')
+    }
+    for (const key of await raw.keys('sess:*')) used.add((await raw.get(key))?.split('.')[1] ?? '')
+    return used
+  }
+
+  await begin(first.browser())
+  const behind = await start([k1, k2])
+  await begin(behind.browser())
+  await allLiveAt(first.browser(), 'a replica that has not restarted yet')
+  const front = await start([k2, k1])
+  await begin(front.browser())
+  await allLiveAt(behind.browser(), 'the new key stands behind the old')
+  await allLiveAt(front.browser(), 'the new key stands in front')
+  t.strictSame(await keysInUse(), new Set(['k1', 'k2']))
+
+  let told = ''
+  const code = await runMaintenance({ kind: 'keys-rotate', config: undefined }, front.config, {
+    write: (text: string) => (told += text),
+  })
+  t.equal(code, 0, told)
+  t.match(told, /^\d+ sealed anew, \d+ already, 0 over, 0 not to be opened$/m, 'with progress')
+  t.match(told, /sealed under k2[^]*k1 can be taken out/)
+  t.strictSame(await keysInUse(), new Set(['k2']))
+  t.match(await front.auditText(), /"event":"keys\.rotated","outcome":"success","count":\d/)
+  const after = await start([k2])
+  await allLiveAt(after.browser(), 'the old key is gone')
+})
