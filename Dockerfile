@@ -2,7 +2,7 @@
 #   docker build -t smart-bff .
 #   docker build -t smart-bff-sandbox --target sandbox .
 # Any image with Node 26 and glibc will do: --build-arg NODE_IMAGE=registry.example/node:26
-ARG NODE_IMAGE=node:26-bookworm-slim
+ARG NODE_IMAGE=node:26.10.0-slim
 
 # Everything that builds. Install scripts stay off: the only one would fetch a second Node.
 FROM ${NODE_IMAGE} AS build
@@ -13,7 +13,7 @@ COPY tsconfig.json ./
 COPY config config
 COPY src src
 COPY views views
-RUN npm run --silent build
+RUN npm run --silent build && npm run --silent sbom > sbom.json
 
 # What runs in production, without development dependencies.
 FROM ${NODE_IMAGE} AS packages
@@ -30,21 +30,28 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
 CMD ["node", "src/sandbox/main.ts", "--host=0.0.0.0"]
 
 FROM ${NODE_IMAGE} AS runtime
+LABEL org.opencontainers.image.title="smart-bff" \
+  org.opencontainers.image.description="The server half of a SMART on FHIR app" \
+  org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.version="0.1.0"
 ENV NODE_ENV=production
 WORKDIR /smart-bff
 COPY package.json LICENSE ./
 COPY --from=packages /smart-bff/node_modules node_modules
 COPY --from=build /smart-bff/dist dist
+# What is in the image, CycloneDX.
+COPY --from=build /smart-bff/sbom.json ./
 COPY views views
 # The staff site shows them.
 COPY docs docs
-# The only folder it writes to; everything else may be read-only.
+# The only folder it writes to; everything else may be read-only. A mounted volume must belong to 1000:1000 as well.
 RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/smart-bff/audit
 VOLUME /var/lib/smart-bff/audit
 USER 1000:1000
 EXPOSE 3000 3001
 # Liveness alone: a slow store must not restart the container. /readyz is for the load balancer.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:3001/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Node as process 1 takes SIGTERM itself: smart-bff stops in order within nine seconds.
+  CMD ["node", "-e", "fetch(process.env.SMART_BFF_HEALTH_URL ?? 'http://127.0.0.1:3001/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Node is process 1: it takes SIGTERM and SIGHUP from the first moment, and starts no processes that it would have to reap.
+STOPSIGNAL SIGTERM
 CMD ["node", "dist/main.js", "serve"]

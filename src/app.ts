@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { recordStart } from './audit/configuration.ts'
 import { createPseudonyms } from './audit/pseudonyms.ts'
 import { startAudit } from './audit/start-audit.ts'
 import type { Config } from './config/schema/config.ts'
+import { productVersion } from './config/version.ts'
 import { isOurFault } from './errors.ts'
 import { createEhrs } from './ehr/connection.ts'
 import { redirectPathOf } from './ehr/quirks.ts'
@@ -18,10 +20,12 @@ import { reportAuditFault } from './operations/audit-faults.ts'
 import { reportStoreFault } from './operations/store-faults.ts'
 import { countRecords } from './operations/count-records.ts'
 import { createHealth } from './operations/health.ts'
+import { createLaunchCount } from './operations/launch-count.ts'
 import { createLog } from './operations/log.ts'
 import { createMetrics } from './operations/metrics.ts'
 import { createMatrix } from './operations/matrix.ts'
 import { reportReadiness } from './operations/report-readiness.ts'
+import { checkKeys, storeMissing } from './operations/start-checks.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
 import { createSessionCookies } from './session/cookies.ts'
@@ -64,12 +68,24 @@ export interface App {
 }
 
 const minuteMs = 60_000
+/** A store that does not answer for so long ends the start; whoever started the process starts it again. */
+const startLimitMs = 5_000
 /** Pending cookies of one browser. */
 const pendingMax = 16
 const helperDirectory = fileURLToPath(new URL('../dist/browser/', import.meta.url))
 
+/** Throws what a start can meet, and leaves nothing open behind. */
 export async function createApp(config: Config): Promise<App> {
   const ground = await layGround(config)
+  try {
+    return await buildOn(config, ground)
+  } catch (error) {
+    await closeGround(ground)
+    throw error
+  }
+}
+
+async function buildOn(config: Config, ground: Ground): Promise<App> {
   const ehrSide = connectEhrs(config, ground)
   const launches = keepLaunches(config, ground, ehrSide)
   const fhir = openFhir(config, ground, launches)
@@ -81,8 +97,13 @@ export async function createApp(config: Config): Promise<App> {
 async function layGround(config: Config) {
   const now = Date.now
   const log = createLog({ level: config.logging.level, instance: config.instance })
-  const metrics = createMetrics({ tenants: config.tenants })
-  const store = createStore(config.store, { now, onFault: reportStoreFault(log, metrics) })
+  const metrics = createMetrics({ tenants: config.tenants, version: productVersion() })
+  const storeFaults = reportStoreFault(log, metrics)
+  const store = createStore(config.store, {
+    now,
+    onFault: storeFaults.report,
+    onAnswer: (operation, seconds) => metrics.storeAnswer(operation, seconds),
+  })
   const keyRing = createKeyRing(config.keys.encryption)
   // Without the audit nothing may run (DESIGN rule 8).
   const written = await startAudit({
@@ -96,7 +117,33 @@ async function layGround(config: Config) {
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const matrix = createMatrix({ store })
   const audit = countRecords(matrix.listening(written), metrics)
-  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix }
+  const health = createHealth({
+    auditHealthy: () => audit.healthy(),
+    checkStore: () => store.check(),
+    onChange: reportReadiness(log),
+  })
+  metrics.watch(() => {
+    const { ready, word } = health.status()
+    const { head, sealed } = written.status()
+    return {
+      ready,
+      degraded: word === 'degraded',
+      auditHealthy: audit.healthy(),
+      auditUnsealed: head.seq - sealed,
+    }
+  })
+  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix, health, storeFaults }
+}
+
+/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. */
+async function closeGround({ matrix, store, audit, metrics }: Ground): Promise<void> {
+  try {
+    await matrix.stop()
+  } finally {
+    await audit.close()
+    await store.close()
+    metrics.close()
+  }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -119,7 +166,7 @@ function connectEhrs(config: Config, { audit, log, now }: Ground) {
 /** What the server holds of a launch (sealed), and what the browser holds of it (a cookie). */
 function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
   const { ehrs, refresh, directory, revoke } = ehrSide
-  const { store, keyRing, now, audit, log, matrix } = ground
+  const { store, keyRing, now, audit, log, matrix, metrics } = ground
   const idleMs = config.session.idleMinutes * minuteMs
   const absoluteMs = config.session.absoluteMinutes * minuteMs
   const onGarbage = ({ record, fault }: { record: string; fault: string }): void =>
@@ -135,6 +182,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
     revoke,
     audit,
     now,
+    onWaited: (seconds) => metrics.refreshWait(seconds),
     limits: {
       minIntervalMs: (tenant) => (ehrs.get(tenant)?.quirks.minRefreshSeconds ?? 0) * 1000,
     },
@@ -191,6 +239,7 @@ function openFhir(config: Config, ground: Ground, launches: Launches) {
     log: {
       fault: (error, incident) => log.error({ event: 'request.failed', request: incident, error }),
     },
+    onAnswer: (tenant, outcome, seconds) => metrics.upstream(tenant, outcome, seconds),
     onCircuit: (tenant, open) => {
       metrics.circuit(tenant, open)
       log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
@@ -206,7 +255,7 @@ async function serveBrowsers(
   launches: Launches,
   fhir: Fhir,
 ): Promise<FastifyInstance> {
-  const { audit, log, store, now, pseudonyms } = ground
+  const { audit, log, store, now, pseudonyms, health } = ground
   const { cookies, records, openOwnLaunch } = launches
   const { publicUrl: publicOrigin, rateLimits } = config
   const pages = createPages()
@@ -217,6 +266,7 @@ async function serveBrowsers(
     publicOrigin,
     trustProxy: config.trustProxy,
     tls: config.listen.tls,
+    draining: () => health.status().word === 'draining',
     fhirDoor: fhir.door,
     pages,
     report: ({ code, incident, error }) => {
@@ -269,13 +319,12 @@ function assemble(
   { ehrs, revoke }: EhrSide,
   { launches, fhir, server }: Running,
 ): App {
-  const { audit, log, metrics, store, matrix } = ground
-  const health = createHealth({
-    auditHealthy: () => audit.healthy(),
-    checkStore: () => store.check(),
-    onChange: reportReadiness(log),
+  const { audit, log, store, health } = ground
+  const operations = createOperationsServer({
+    health,
+    metrics: ground.metrics,
+    tls: config.operations.listen.tls,
   })
-  const operations = createOperationsServer({ health, metrics })
   const staff = createStaffSite(config, {
     audit,
     health,
@@ -288,32 +337,46 @@ function assemble(
     revoke,
     onFault: (error, request) => log.error({ event: 'staff.fault', request, error }),
   })
+  const launchCount = createLaunchCount(store, (count) => ground.metrics.activeLaunches(count))
+  let serving = false
   return {
     start: async () => {
+      checkKeys(ground.keyRing, config.keys)
+      // The probes first: they say `starting` until the checks have succeeded.
+      const { host, port } = config.operations.listen
+      const probes = await operations.listen({ host, port })
       await health.start()
-      const addresses = {
-        public: await server.listen({ host: config.listen.host, port: config.listen.port }),
-        operations: await operations.listen({ ...config.operations.listen }),
-      }
+      if (!(await health.succeeds(startLimitMs)))
+        throw storeMissing(config.store, ground.storeFaults.last())
+      const open = await server.listen({ host: config.listen.host, port: config.listen.port })
       await staff?.start()
       await recordStart(config, audit)
+      serving = true
       launches.sweeper.start()
-      return addresses
+      launchCount.start()
+      return { public: open, operations: probes }
     },
     stop: async () => {
+      const startedAt = performance.now()
       health.drain()
-      await server.close()
-      await launches.sweeper.stop()
-      await fhir.close()
-      await audit.record({ event: 'process.stopped', outcome: 'success', actor: 'system' })
-      await Promise.all([...ehrs.values()].map((ehr) => ehr.close()))
-      await operations.close()
-      await staff?.close()
-      await matrix.stop()
-      // The last checkpoint still goes to the store.
-      await audit.close()
-      await store.close()
-      metrics.close()
+      log.info({ event: 'process.draining' })
+      launchCount.stop()
+      // Still answering, each answer with `Connection: close`, until every load balancer has looked.
+      if (serving) await setTimeout(config.drainSeconds * 1000)
+      try {
+        await server.close()
+        await launches.sweeper.stop()
+        await fhir.close()
+        if (serving) {
+          await audit.record({ event: 'process.stopped', outcome: 'success', actor: 'system' })
+        }
+        await Promise.all([...ehrs.values()].map((ehr) => ehr.close()))
+        await operations.close()
+        await staff?.close()
+      } finally {
+        await closeGround(ground)
+      }
+      log.info({ event: 'process.stopped', ms: Math.round(performance.now() - startedAt) })
     },
   }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import type { App } from './app.ts'
 import {
   type AuditSearchOptions,
@@ -10,19 +10,18 @@ import {
 } from './cli/arguments.ts'
 import { readSearch, runAuditSearch, searchKeys } from './cli/audit-search.ts'
 import { runAuditVerify } from './cli/audit-verify.ts'
+import { appFault } from './cli/app-folder.ts'
 import { reportConfig, reportFaults } from './cli/check.ts'
 import { newKey } from './cli/keys.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import type { Config } from './config/schema/config.ts'
+import { productVersion } from './config/version.ts'
 import { startFailure } from './cli/start-failure.ts'
 
 /** The process: environment, signals, exit codes. The only file that reads process.env or exits. */
 
-/** sysexits.h: usage, a needed service, an internal fault, configuration. */
-const exit = { usage: 64, unavailable: 69, internal: 70, configuration: 78 } as const
-
-/** Below the ten seconds after which a container is killed. */
-const stopLimitMs = 9_000
+/** sysexits.h: a needed service, an internal fault, configuration. A wrong command line is configuration too. */
+const exit = { unavailable: 69, internal: 70, configuration: 78 } as const
 
 const configPath = process.env['SMART_BFF_CONFIG'] ?? 'config/smart-bff.yaml'
 
@@ -63,10 +62,10 @@ async function run(): Promise<void> {
     case 'help':
       return print(process.stdout, helpText)
     case 'version':
-      return print(process.stdout, `${version()}\n`)
+      return print(process.stdout, `${productVersion()}\n`)
     case 'misused':
       print(process.stderr, `smart-bff: ${command.sentence}. See smart-bff --help.\n`)
-      process.exitCode = exit.usage
+      process.exitCode = exit.configuration
   }
 }
 
@@ -77,11 +76,18 @@ async function serve(): Promise<void> {
     process.exitCode = exit.configuration
     return
   }
+  const missing = appFault(loaded.config)
+  if (missing !== undefined) {
+    print(process.stderr, reportFaults(configPath, [missing]))
+    process.exitCode = exit.configuration
+    return
+  }
+  const stopping = listenForStop(loaded.config.shutdownSeconds)
+  let app: App | undefined
   try {
     // Only here, so that the other commands need not load the whole server.
     const { createApp } = await import('./app.ts')
-    const app = await createApp(loaded.config)
-    stopOnSignal(app)
+    app = await createApp(loaded.config)
     const { public: open, operations } = await app.start()
     // Standard output belongs to the application log, which is JSON lines.
     print(process.stderr, `smart-bff serves ${open}, operations ${operations}\n`)
@@ -89,8 +95,14 @@ async function serve(): Promise<void> {
     const sentence = startFailure(error)
     if (sentence === undefined) throw error
     print(process.stderr, `smart-bff: ${sentence}\n`)
+    // Nothing half-started: what is open already is closed, the audit with its last checkpoint.
+    await app?.stop()
     process.exit(exit.unavailable)
   }
+  await stopping
+  // A failure to stop is a fault of ours: unhandled, it ends the process with its stack trace.
+  await app.stop()
+  process.exit(0)
 }
 
 /** The configuration of a command that needs a valid one; its faults are said here. */
@@ -134,7 +146,7 @@ async function contract(id: string): Promise<void> {
   if (tenant !== undefined) return print(process.stdout, launchContract(config, tenant))
   const names = config.tenants.map((one) => one.id).join(', ')
   print(process.stderr, `smart-bff: no tenant ${id}; there are ${names}.\n`)
-  process.exitCode = exit.usage
+  process.exitCode = exit.configuration
 }
 
 /** An auditor has neither our secrets nor our EHR: with directory and key given no configuration is needed. */
@@ -188,7 +200,7 @@ async function auditSearch(options: AuditSearchOptions): Promise<number> {
     const read = readSearch(wanted, searchKeys(config))
     if (!read.ok) {
       print(process.stderr, `smart-bff: ${read.sentence}.\n`)
-      return exit.usage
+      return exit.configuration
     }
     // Only here, so that an auditor's command needs no store.
     const { recordSearch } = await import('./cli/recorded-search.ts')
@@ -226,34 +238,37 @@ async function maintain(
   }
 }
 
-/** The first signal stops in order and within a limit; the second, or the limit, ends at once. */
-function stopOnSignal(app: App): void {
+/**
+ * Resolves at the first signal, which stops in order and within a limit; the second, or the limit, ends at once. From
+ * the first moment: process 1 of a container has no default for a signal.
+ */
+function listenForStop(limitSeconds: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
   let stopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(exit.internal)
     stopping = true
     setTimeout(() => {
-      print(process.stderr, `smart-bff: not stopped ${stopLimitMs} ms after ${signal}\n`)
+      print(process.stderr, `smart-bff: not stopped ${limitSeconds} s after ${signal}\n`)
       process.exit(exit.internal)
-    }, stopLimitMs)
-    // A failure to stop is a fault of ours: unhandled, it ends the process with its stack trace.
-    void app.stop().then(() => process.exit(0))
+    }, limitSeconds * 1000)
+    resolve()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  return promise
 }
 
 function load(path = configPath): LoadedConfig {
-  return loadConfig({ path, readFile: readText, env: process.env })
+  return loadConfig({ path, readFile: readText, modeOf, env: process.env })
+}
+
+function modeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mode
 }
 
 function readText(path: string | URL): string {
   return readFileSync(path, 'utf8')
-}
-
-function version(): string {
-  const text = readText(new URL('../package.json', import.meta.url))
-  return /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown'
 }
 
 function print(stream: NodeJS.WriteStream, text: string): void {

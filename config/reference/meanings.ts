@@ -102,6 +102,11 @@ export const meanings: Readonly<Record<string, string>> = {
 
   'rateLimits.launchPerMinute':
     'Launches a minute from one address, counted over all replicas. A hospital stands behind one address.',
+  drainSeconds:
+    'After SIGTERM: how long this replica says on `/readyz` that it is going and still answers. Longer than your load balancer takes to notice.',
+  shutdownSeconds:
+    'After SIGTERM: the whole time to stop in, `drainSeconds` included; then the process ends as it is. Whoever kills it must wait longer.',
+
   'logging.level':
     'The application log. Refusals are the audit’s business; the log hears of faults.',
 

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { access, constants, mkdir } from 'node:fs/promises'
 import { SmartBffError } from '../errors.ts'
 import type { Checkpoint } from './checkpoints.ts'
 import { createCheckpointSigner } from './checkpoints.ts'
@@ -34,6 +34,8 @@ export async function openLog(options: OpenOptions): Promise<OpenedLog> {
   let unlock: (() => void) | undefined
   try {
     await mkdir(directory, { recursive: true, mode: 0o750 })
+    // Said by the system's own word; the lock's would be SQLite's.
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK)
     unlock = lockInstance(directory, instance)
     const recovered = await recover(directory, instance, utcDay(now()))
     const signer = createCheckpointSigner(instance, config.keys.signing)

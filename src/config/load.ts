@@ -4,6 +4,7 @@ import { draftOf } from './draft.ts'
 import { type ConfigFault, type Finding, type Path, quote, spell } from './fault.ts'
 import { judgeIssues } from './judge.ts'
 import { fileFault, resolveReferences, type Surroundings } from './references.ts'
+import { judgeFileModes } from './file-modes.ts'
 import { judgeRelations } from './relations.ts'
 import { type Config, configSchema } from './schema/config.ts'
 import { Secret } from './secret.ts'
@@ -24,7 +25,8 @@ export function loadConfig(from: { readonly path: string } & Surroundings): Load
   const document = readDocument(source.text)
   if (!document.ok) return { ok: false, faults: document.faults.map((fault) => place(fault)) }
 
-  const { tree, findings: unresolved, origins } = resolveReferences(document.tree, from.path, from)
+  const resolution = resolveReferences(document.tree, from.path, from)
+  const { tree, findings: unresolved, origins } = resolution
   const parsed = configSchema.safeParse(tree ?? {})
   const found = {
     valueAt: (path: Path) => valueAt(tree, path),
@@ -35,6 +37,7 @@ export function loadConfig(from: { readonly path: string } & Surroundings): Load
     // A reference without a value is one fault, not also a missing value.
     ...judgeIssues(parsed.error?.issues ?? [], found).filter(notBelow(unresolved)),
     ...judgeRelations(draftOf(tree)),
+    ...judgeFileModes(resolution, from),
   ]
   if (parsed.success && findings.length === 0) {
     return { ok: true, config: deepFreeze(withAbsolutePaths(parsed.data, dirname(from.path))) }

@@ -10,6 +10,8 @@ import { asMap, isPlainMap } from './tree.ts'
 /** The environment and the file system, passed in so that loading is a function of its arguments. */
 export interface Surroundings {
   readonly readFile: (path: string) => string
+  /** The permission bits of a file; without it no file is judged by them. */
+  readonly modeOf?: (path: string) => number | undefined
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -18,6 +20,8 @@ export interface Resolution {
   readonly findings: readonly Finding[]
   /** Where a value came from ("the variable X"), by the spelled key. Such a value is never shown in a fault. */
   readonly origins: ReadonlyMap<string, string>
+  /** The files that values came from, with the place of each value. */
+  readonly files: readonly { readonly path: Path; readonly file: string }[]
 }
 
 /** Unfolded aliases count as often as they stand. */
@@ -32,6 +36,7 @@ export function resolveReferences(
 ): Resolution {
   const findings: Finding[] = []
   const origins = new Map<string, string>()
+  const files: { path: Path; file: string }[] = []
   let nodes = 0
 
   const walk = (value: unknown, path: Path): unknown => {
@@ -57,11 +62,14 @@ export function resolveReferences(
     }
     const { origin, outcome } = look(reference, dirname(configPath), around)
     origins.set(spell(path), origin)
+    if (reference.kind === 'file') {
+      files.push({ path, file: resolve(dirname(configPath), reference.name) })
+    }
     if ('value' in outcome) return outcome.value
     findings.push({ path, ...outcome })
     return undefined
   }
-  return { tree: walk(tree, []), findings, origins }
+  return { tree: walk(tree, []), findings, origins, files }
 }
 
 const tooMuch = {

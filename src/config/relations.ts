@@ -9,6 +9,7 @@ import {
   signingKeyFits,
 } from './relations/server-keys.ts'
 import {
+  drainEndsBeforeTheLimit,
   listenersApart,
   proxiesAreAddresses,
   sessionClocksOrdered,
@@ -36,6 +37,7 @@ const relations: readonly Relation[] = [
   noLocalStaff,
   // Listeners, proxies, staff
   listenersApart,
+  drainEndsBeforeTheLimit,
   proxiesAreAddresses,
   staffCanSignIn,
   staffHasItsOwnHost,

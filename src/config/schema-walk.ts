@@ -13,6 +13,13 @@ export function mayHoldSecret(path: Path): boolean {
   return here.length === 0 || here.some((schema) => holdsSecret(schema))
 }
 
+/** True where a file must not be readable by everybody who has an account on the machine. */
+export const mustBeKept = (path: Path): boolean =>
+  schemasAt(path).some((schema) => {
+    const place = secretPlaces.get(schema)
+    return place !== undefined && place.mayBeReadByAll !== true
+  })
+
 /** The keys a map at this place may have. */
 export function knownKeys(path: Path): string[] {
   const keys = schemasAt(path).flatMap((schema) =>

@@ -4,7 +4,7 @@ import { createFhirDoor } from './door.ts'
 import type { FhirDoor } from './door.ts'
 import { createAwayJudge } from './away/away-judge.ts'
 import { createLinks } from './links.ts'
-import { createUpstreams } from './upstreams.ts'
+import { createUpstreams, type UpstreamsHear } from './upstreams.ts'
 import { createViews } from './view.ts'
 import { createConfirm } from './write/confirm.ts'
 import type { Confirm } from './write/confirm.ts'
@@ -20,11 +20,9 @@ type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams' | 'away'
 
 export function createFhir(
   config: Pick<Config, 'publicUrl' | 'tenants' | 'keys'>,
-  outer: Omit<FhirDeps, OwnParts> & {
-    readonly onCircuit: (tenant: string, open: boolean) => void
-  },
+  outer: Omit<FhirDeps, OwnParts> & UpstreamsHear,
 ): Fhir {
-  const upstreams = createUpstreams(config.tenants, outer.onCircuit)
+  const upstreams = createUpstreams(config.tenants, outer)
   const away = createAwayJudge()
   const deps: FhirDeps = {
     ...outer,

@@ -2,7 +2,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import { createBudget } from './resilience/budget.ts'
 import { createResilientUpstream } from './resilience/resilient.ts'
 import { createUpstream } from './upstream.ts'
-import type { Listener, Upstream } from './upstream.ts'
+import type { Listener, Upstream, UpstreamAnswer, UpstreamFault } from './upstream.ts'
 import { createUpstreamUrls } from './upstream-url.ts'
 import type { UpstreamUrls } from './upstream-url.ts'
 
@@ -19,17 +19,27 @@ export interface TenantUpstream {
   readonly urls: UpstreamUrls
 }
 
-/** `onCircuit` hears when a tenant's circuit opens and closes. */
-export function createUpstreams(
-  tenants: readonly Tenant[],
-  onCircuit: (tenant: string, open: boolean) => void = () => undefined,
-): Upstreams {
+export interface UpstreamsHear {
+  /** A tenant's circuit opened or closed. */
+  readonly onCircuit?: (tenant: string, open: boolean) => void
+  /** What the EHR made of one request, and how long it took. */
+  readonly onAnswer?: (tenant: string, outcome: UpstreamOutcome, seconds: number) => void
+}
+
+export type UpstreamOutcome = '2xx' | '3xx' | '4xx' | '5xx' | 'timeout' | 'unreachable' | 'other'
+
+export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear = {}): Upstreams {
   const byId = new Map<string, TenantUpstream>()
   const budget = createBudget()
   for (const tenant of tenants) {
     byId.set(tenant.id, {
-      upstream: createResilientUpstream(createUpstream(tenant, budget), tenant, Date.now, (open) =>
-        onCircuit(tenant.id, open),
+      upstream: createResilientUpstream(
+        timed(createUpstream(tenant, budget), (outcome, seconds) =>
+          hear.onAnswer?.(tenant.id, outcome, seconds),
+        ),
+        tenant,
+        Date.now,
+        (open) => hear.onCircuit?.(tenant.id, open),
       ),
       urls: createUpstreamUrls(tenant.iss),
     })
@@ -48,4 +58,32 @@ export function createUpstreams(
       await Promise.all([...byId.values()].map(({ upstream }) => upstream.close()))
     },
   }
+}
+
+/** Each request that was sent, and answered whole. */
+function timed(
+  plain: Upstream,
+  tell: (outcome: UpstreamOutcome, seconds: number) => void,
+): Upstream {
+  return {
+    ...plain,
+    send: async (ask) => {
+      const startedAt = performance.now()
+      const result = await plain.send(ask)
+      tell(outcomeOf(result), (performance.now() - startedAt) / 1000)
+      return result
+    },
+  }
+}
+
+const classes = { 2: '2xx', 3: '3xx', 4: '4xx', 5: '5xx' } as const
+
+function outcomeOf(result: UpstreamAnswer | UpstreamFault): UpstreamOutcome {
+  if (result.kind === 'fault') {
+    return result.fault === 'timeout' || result.fault === 'unreachable' ? result.fault : 'other'
+  }
+  const hundreds = Math.floor(result.status / 100)
+  return hundreds === 2 || hundreds === 3 || hundreds === 4 || hundreds === 5
+    ? classes[hundreds]
+    : 'other'
 }

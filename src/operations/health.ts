@@ -7,6 +7,8 @@
 export interface Health {
   /** Checks once, then at the interval. Resolves after the first check, whatever it found. */
   start(): Promise<void>
+  /** Whether the first successful checks came within the limit. */
+  succeeds(limitMs: number): Promise<boolean>
   status(): HealthStatus
   /** From now on not ready: the load balancer goes elsewhere while what runs is finished. */
   drain(): void
@@ -38,6 +40,7 @@ export function createHealth(deps: HealthDeps): Health {
   let storeWorks = false
   let told: HealthWord = 'starting'
   let timer: NodeJS.Timeout | undefined
+  const success = Promise.withResolvers<void>()
 
   function status(): HealthStatus {
     const reasons = [
@@ -65,6 +68,7 @@ export function createHealth(deps: HealthDeps): Health {
   async function check(): Promise<void> {
     storeWorks = await within(checkStore(), timeoutMs)
     started ||= storeWorks && auditHealthy()
+    if (started) success.resolve()
     tell()
   }
 
@@ -77,6 +81,7 @@ export function createHealth(deps: HealthDeps): Health {
 
   return {
     start: checkAndWait,
+    succeeds: (limitMs) => within(success.promise, limitMs),
     status,
     drain() {
       draining = true

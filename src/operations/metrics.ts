@@ -1,7 +1,9 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics } from 'prom-client'
+import { Registry } from 'prom-client'
 import { interactions } from '../audit/known-names.ts'
 import { errorTable } from '../errors.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
+import { defineMetrics } from './metric-definitions.ts'
 
 /**
  * The metrics, each with a small typed function. A label is a word of a closed list: what a stranger sent counts as
@@ -10,20 +12,37 @@ import { resourceTypes } from '../smart/tables/resource-types.ts'
 export interface Metrics {
   launch(outcome: LaunchOutcome, tenant: string, code?: string): void
   fhirRequest(request: FhirRequest): void
+  upstream(tenant: string, outcome: UpstreamOutcome, seconds: number): void
   refresh(result: RefreshResult, tenant: string): void
+  /** How long a request waited for a refresh, its own or another's. */
+  refreshWait(seconds: number): void
+  storeAnswer(operation: string, seconds: number): void
   storeFault(operation: string): void
   auditRefused(count: number): void
   /** Records that a copy of the audit (the stream, standard output, the repository) did not get. */
   auditCopyLost(copy: string, count: number): void
   auditWritten(records: number, seconds: number): void
   circuit(tenant: string, open: boolean): void
+  activeLaunches(count: number): void
+  reload(result: 'applied' | 'refused'): void
+  /** What is looked at when somebody asks for the metrics, and not before. */
+  watch(read: () => Watched): void
   /** Prometheus text, version 0.0.4. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>
   close(): void
 }
 
+export interface Watched {
+  readonly ready: boolean
+  readonly degraded: boolean
+  readonly auditHealthy: boolean
+  /** Records that no signed checkpoint covers yet. */
+  readonly auditUnsealed: number
+}
+
 export type LaunchOutcome = 'received' | 'authorized' | 'refused' | 'failed'
-export type RefreshResult = 'refreshed' | 'refused' | 'uncertain' | 'waited' | 'not_stored'
+export type RefreshResult = 'refreshed' | 'refused' | 'uncertain'
+export type UpstreamOutcome = '2xx' | '3xx' | '4xx' | '5xx' | 'timeout' | 'unreachable' | 'other'
 
 export interface FhirRequest {
   readonly resource: string | undefined
@@ -33,21 +52,23 @@ export interface FhirRequest {
   readonly seconds: number
 }
 
-const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-
-export function createMetrics(options: {
+export interface MetricsOptions {
   readonly tenants: readonly { readonly id: string }[]
+  readonly version?: string
   /** Event loop, memory, garbage collection; a test that counts series leaves them out. */
   readonly processMetrics?: boolean
-}): Metrics {
+}
+
+export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry()
   if (options.processMetrics !== false) collectDefaultMetrics({ register: registry })
   const tenants = new Set(options.tenants.map(({ id }) => id))
   const metrics = defineMetrics(registry)
+  metrics.buildInfo.set({ version: options.version ?? 'unknown', node: process.version }, 1)
   const tenantOf = (id: string): string => among(id, tenants)
   return {
     launch(outcome, tenant, code = 'none') {
-      const known = code in errorTable ? code : 'none'
+      const known = Object.hasOwn(errorTable, code) ? code : 'none'
       metrics.launches.inc({ outcome, tenant: tenantOf(tenant), code: known })
     },
     fhirRequest(request) {
@@ -58,8 +79,14 @@ export function createMetrics(options: {
       metrics.fhirRequests.inc({ resource, interaction, decision, tenant })
       metrics.fhirSeconds.observe({ interaction, decision }, seconds)
     },
+    upstream: (tenant, outcome, seconds) =>
+      metrics.upstreamSeconds.observe({ tenant: tenantOf(tenant), outcome }, seconds),
     refresh: (result, tenant) => metrics.refreshes.inc({ result, tenant: tenantOf(tenant) }),
-    storeFault: (operation) => metrics.storeFaults.inc({ operation: among(operation, storeWords) }),
+    refreshWait: (seconds) => metrics.refreshWaits.observe(seconds),
+    storeAnswer: (operation, seconds) =>
+      metrics.storeSeconds.observe({ operation: among(operation, storeOperations) }, seconds),
+    storeFault: (operation) =>
+      metrics.storeFaults.inc({ operation: among(operation, storeOperations) }),
     auditRefused: (count) => metrics.auditRefused.inc(count),
     auditCopyLost: (copy, count) =>
       metrics.auditCopyLost.inc({ copy: among(copy, copyWords) }, count),
@@ -68,6 +95,9 @@ export function createMetrics(options: {
       metrics.auditSeconds.observe(seconds)
     },
     circuit: (tenant, open) => metrics.circuitOpen.set({ tenant: tenantOf(tenant) }, open ? 1 : 0),
+    activeLaunches: (count) => metrics.activeLaunches.set(count),
+    reload: (result) => metrics.reloads.inc({ result }),
+    watch: (read) => metrics.watch(read),
     async expose() {
       return { contentType: registry.contentType, body: await registry.metrics() }
     },
@@ -75,55 +105,17 @@ export function createMetrics(options: {
   }
 }
 
-function defineMetrics(registry: Registry) {
-  const registers = [registry]
-  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
-    new Counter({ name: `smart_bff_${name}`, help, labelNames, registers })
-  const histogram = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
-    new Histogram({
-      name: `smart_bff_${name}`,
-      help,
-      labelNames,
-      buckets: secondsBuckets,
-      registers,
-    })
-  return {
-    launches: counter('launches_total', 'Launches by what became of them.', [
-      'outcome',
-      'tenant',
-      'code',
-    ]),
-    fhirRequests: counter('fhir_requests_total', 'FHIR requests of the app by decision.', [
-      'resource',
-      'interaction',
-      'decision',
-      'tenant',
-    ]),
-    fhirSeconds: histogram('fhir_request_seconds', 'Time to answer a FHIR request.', [
-      'interaction',
-      'decision',
-    ]),
-    refreshes: counter('token_refreshes_total', 'Token refreshes by result.', ['result', 'tenant']),
-    storeFaults: counter('store_faults_total', 'Faults of the session store.', ['operation']),
-    auditRefused: counter('audit_refused_total', 'Records that could not be written.', []),
-    auditCopyLost: counter(
-      'audit_copy_lost_total',
-      'Records that a copy of the audit did not get.',
-      ['copy'],
-    ),
-    auditRecords: counter('audit_records_total', 'Audit records written.', []),
-    auditSeconds: histogram('audit_write_seconds', 'Time of one write of the audit.', []),
-    circuitOpen: new Gauge({
-      name: 'smart_bff_circuit_open',
-      help: '1 while requests to the EHR are cut off.',
-      labelNames: ['tenant'],
-      registers,
-    }),
-  }
-}
-
 const copyWords = new Set(['stream', 'stdout', 'repository'])
-const storeWords = new Set(['session', 'launch', 'pending', 'lease', 'draft', 'check', 'link'])
+
+/** What src/store asks Redis for, and the word for its connection (test/operations/metrics.test.ts). */
+export const storeOperations: ReadonlySet<string> = new Set(
+  `acquireLease addAuditLines addToIndex addToMatrix check claimDue claimIdempotent connection
+  countUp createLaunch createSession deleteDraft deleteIdempotent endLaunch endSession joinBindings
+  keepCheckpoint listCheckpoints listDue listIndex listLaunches putConfirmation putIdempotent
+  putPending readAuditLines readDraft readLaunch readLease readMatrix readSession releaseLease
+  renewLease replaceDraft replaceLaunch replaceSession schedule settleDue takeConfirmation
+  takePending touch updateSession`.split(/\s+/),
+)
 
 function among(value: string, list: ReadonlySet<string>): string {
   return list.has(value) ? value : 'other'

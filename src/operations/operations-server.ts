@@ -2,18 +2,21 @@ import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import { createTlsServer, type TlsFiles } from '../web/tls.ts'
 
 export interface OperationsServerDeps {
   readonly health: Pick<Health, 'status'>
   readonly metrics: Pick<Metrics, 'expose'>
+  readonly tls?: TlsFiles | undefined
 }
 
 /**
  * The operations listener: probes and metrics, never in the iframe. A probe answers one bare word; the reasons are for
  * the staff. The caller listens and closes.
  */
-export function createOperationsServer({ health, metrics }: OperationsServerDeps): FastifyInstance {
-  const server = fastify({
+export function createOperationsServer(deps: OperationsServerDeps): FastifyInstance {
+  const { health, metrics, tls } = deps
+  const limits = {
     logger: false,
     bodyLimit: 16_384,
     connectionTimeout: 30_000,
@@ -21,7 +24,14 @@ export function createOperationsServer({ health, metrics }: OperationsServerDeps
     keepAliveTimeout: 65_000,
     routerOptions: { maxParamLength: 200 },
     return503OnClosing: false,
-  })
+  } as const
+  const server =
+    tls === undefined
+      ? fastify(limits)
+      : fastify({
+          ...limits,
+          serverFactory: (handler) => createTlsServer({}, tls, handler),
+        })
   server.addHook('onSend', async (_request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff')
     reply.header('Cache-Control', 'no-store')

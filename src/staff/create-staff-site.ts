@@ -1,7 +1,6 @@
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { createPublicKey } from 'node:crypto'
-import { createServer } from 'node:https'
 import type { AuditLog } from '../audit/audit.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
 import { collectKeptNotes } from '../audit/copies/second-places.ts'
@@ -15,6 +14,7 @@ import type { LaunchIndex } from '../vault/launch-index.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import { createRevocation } from '../vault/revocation.ts'
 import type { Vault } from '../vault/vault.ts'
+import { createTlsServer } from '../web/tls.ts'
 import { createIdentityProvider } from './identity-provider.ts'
 import { createSavedSearches } from './saved.ts'
 import { staffSite } from './staff-site.ts'
@@ -102,6 +102,5 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
 function createOwnServer({ tls }: NonNullable<Config['listen']>): FastifyInstance {
   const limits = { logger: false, bodyLimit: 16_384, requestTimeout: 30_000 } as const
   if (tls === undefined) return fastify(limits)
-  const https = { cert: tls.cert.reveal(), key: tls.key.reveal() }
-  return fastify({ ...limits, serverFactory: (handler) => createServer(https, handler) })
+  return fastify({ ...limits, serverFactory: (handler) => createTlsServer({}, tls, handler) })
 }

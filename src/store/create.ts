@@ -7,7 +7,11 @@ import type { Store } from './store.ts'
 /** The store that the configuration names; the embedded one passes only in development (src/config/relations). */
 export function createStore(
   config: Config['store'],
-  deps: { readonly now: () => number; readonly onFault: (fault: StoreFault) => void },
+  deps: {
+    readonly now: () => number
+    readonly onFault: (fault: StoreFault) => void
+    readonly onAnswer?: (operation: string, seconds: number) => void
+  },
 ): Store {
   return 'redis' in config
     ? createRedisStore({ config: config.redis, ...deps })

@@ -21,9 +21,13 @@ export function createRedisStore(deps: {
   readonly config: RedisConfig
   readonly now: () => number
   readonly onFault?: (fault: StoreFault) => void
+  readonly onAnswer?: ((operation: string, seconds: number) => void) | undefined
 }): Store {
   const client = createRedisClient(deps.config)
-  const ask = createAsker(client, deps.onFault ?? (() => undefined))
+  const ask = createAsker(client, {
+    onFault: deps.onFault ?? (() => undefined),
+    onAnswer: deps.onAnswer,
+  })
   const lifeUntil = (time: number): number => Math.max(1, Math.ceil(time - deps.now()))
   const link = createLink(deps.config, client)
 

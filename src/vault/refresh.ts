@@ -35,6 +35,8 @@ export type TokensDeps = Omit<AttemptDeps, 'limits' | 'sleep' | 'pause'> & {
   readonly store: Store
   readonly limits?: Partial<RefreshLimits>
   readonly sleep?: AttemptDeps['sleep']
+  /** How long a request waited for a refresh, its own or another's. */
+  readonly onWaited?: (seconds: number) => void
 }
 
 /** DESIGN rule 11: one refresh at a time for a launch, in this process by a shared promise, across processes by a lease. */
@@ -43,6 +45,13 @@ export function createTokens(deps: TokensDeps): Tokens {
   const { now } = deps
   const pause = createPause(deps)
   const flights = createFlights({ ...deps, limits, pause, sleep: deps.sleep ?? wait })
+  const waited = async (startedAt: number, launch: Promise<OpenLaunch>): Promise<OpenLaunch> => {
+    try {
+      return await launch
+    } finally {
+      deps.onWaited?.((performance.now() - startedAt) / 1000)
+    }
+  }
 
   return {
     async current(key, opened) {
@@ -57,7 +66,8 @@ export function createTokens(deps: TokensDeps): Tokens {
         return opened
       }
       try {
-        return await flights.join(key, good, usable ? limits.patienceMs : limits.waitMs)
+        const patience = usable ? limits.patienceMs : limits.waitMs
+        return await waited(performance.now(), flights.join(key, good, patience))
       } catch (error) {
         if (hasCode(error, 'EHR_UNREACHABLE') && isUsable(opened.record, now())) return opened
         throw error
@@ -66,7 +76,8 @@ export function createTokens(deps: TokensDeps): Tokens {
 
     async afterRefusal(key, opened) {
       const refusedToken = opened.record.tokens.access
-      return flights.join(key, ({ tokens }) => tokens.access !== refusedToken, limits.waitMs)
+      const renewed = ({ tokens }: LaunchRecord): boolean => tokens.access !== refusedToken
+      return waited(performance.now(), flights.join(key, renewed, limits.waitMs))
     },
   }
 }

@@ -1,14 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createTlsServer, type TlsFiles } from './tls.ts'
 import type { Duplex } from 'node:stream'
-import type { Secret } from '../config/secret.ts'
 import { SmartBffError } from '../errors.ts'
 import {
   answerFrameworkError,
@@ -28,12 +21,9 @@ export interface PublicServerDeps extends ErrorHandlerDeps {
   /** Addresses and networks whose X-Forwarded-For counts; none of them, and only the socket's address counts. */
   readonly trustProxy: readonly string[]
   readonly tls?: TlsFiles | undefined
+  /** From now on every answer ends its connection, so that a proxy in front finds none that is about to be closed. */
+  readonly draining?: () => boolean
   readonly fhirDoor: FhirDoor
-}
-
-interface TlsFiles {
-  readonly cert: Secret
-  readonly key: Secret
 }
 
 const headersTimeoutMs = 15_000
@@ -70,7 +60,18 @@ export async function createPublicServer(deps: PublicServerDeps): Promise<Fastif
   await registerSecurityHeaders(app, deps)
   app.addHook('onRequest', async (request) => judgeAnyRequest(request.raw))
   registerErrorHandler(app, deps)
+  closeWhatFallsIdle(app)
   return app
+}
+
+/** Node closes the connections that are idle when a server closes; one that falls idle later would keep it open. */
+function closeWhatFallsIdle(app: FastifyInstance): void {
+  app.addHook('preClose', async () => {
+    const timer = setInterval(() => app.server.closeIdleConnections(), 100)
+    app.server.once('close', () => clearInterval(timer))
+    // A server that never listened is never closed.
+    timer.unref()
+  })
 }
 
 /** What holds at every address. */
@@ -83,8 +84,12 @@ function judgeAnyRequest({ url = '', headers }: IncomingMessage): void {
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** /fhir is answered before Fastify: its hooks alone would cost as much as the whole proxy (measured). */
-function createListener({ fhirDoor, tls }: PublicServerDeps, fastify: Handler): Server {
+function createListener(
+  { fhirDoor, tls, draining = () => false }: PublicServerDeps,
+  fastify: Handler,
+): Server {
   const handler: Handler = (request, response) => {
+    if (draining()) response.shouldKeepAlive = false
     if (!fhirDoor(request, response)) fastify(request, response)
   }
   const limits = {
@@ -94,17 +99,11 @@ function createListener({ fhirDoor, tls }: PublicServerDeps, fastify: Handler): 
     connectionsCheckingInterval: 5_000,
     maxHeaderSize: maxHeaderBytes,
   }
-  const server = tls === undefined ? createServer(limits, handler) : overTls(limits, tls, handler)
+  const server =
+    tls === undefined ? createServer(limits, handler) : createTlsServer(limits, tls, handler)
   server.maxConnections = maxConnections
   server.setTimeout(socketIdleTimeoutMs)
   return server
-}
-
-function overTls(limits: ServerOptions, tls: TlsFiles, handler: Handler): Server {
-  return createTlsServer(
-    { ...limits, cert: tls.cert.reveal(), key: tls.key.reveal(), minVersion: 'TLSv1.2' },
-    handler,
-  )
 }
 
 /** What is not HTTP gets no body, and nothing of what it was. */

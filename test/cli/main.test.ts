@@ -60,7 +60,7 @@ t.test('no configuration file', async (t) => {
 
 t.test('wrong usage is one line', async (t) => {
   const said = await run(['--colour'])
-  t.equal(said.code, 64)
+  t.equal(said.code, 78)
   t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
 })
 
@@ -157,7 +157,7 @@ t.test('audit search: with the configuration by a patient, and recorded', async 
   const without = await run(['audit', 'search', directory, '--patient', 'pat-4711'], none)
   t.equal(without.code, 78, 'an id needs the keys')
   const wrong = await run(['audit', 'search', '--from', 'yesterday', '--event', 'x'], env)
-  t.equal(wrong.code, 64)
+  t.equal(wrong.code, 78)
   t.match(wrong.stderr, /--event must be the name of an event; --from must be a time/)
 })
 
@@ -176,6 +176,6 @@ t.test('contract: Markdown for one tenant', async (t) => {
   t.equal(said.code, 0)
   t.match(said.stdout, /^# Launch contract: North Hospital\n/)
   const unknown = await run(['contract', '--tenant', 'west'], env)
-  t.equal(unknown.code, 64)
+  t.equal(unknown.code, 78)
   t.match(unknown.stderr, 'no tenant west; there are north.')
 })

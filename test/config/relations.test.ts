@@ -350,6 +350,9 @@ const table: [name: string, raw: Raw, faults: string[]][] = [
     }),
     [7, 8, 9, 10, 11, 12].map((index) => `${inMode}.scopes[${index}]`),
   ],
+  // The end of a process
+  ['a drain as long as the whole stop', rawConfig({ root: { drainSeconds: 9 } }), ['drainSeconds']],
+  ['a drain within it', rawConfig({ root: { drainSeconds: 9, shutdownSeconds: 10 } }), []],
   // Rules
   [
     'withoutPatient where a patient is required',

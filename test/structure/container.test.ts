@@ -48,6 +48,10 @@ t.test(
     t.notMatch(runtime.join('\n'), /sandbox|COPY src|COPY config|curl|wget/)
     t.match(stage('packages').join('\n'), /npm ci --omit=dev --ignore-scripts/)
     t.notMatch(instructions.join('\n'), /^ADD /m)
+    const { version, devDependencies } = JSON.parse(read('package.json'))
+    t.match(runtime.join('\n'), `image.version="${version}"`)
+    // The Node that the tests run on.
+    t.ok(instructions.includes(`ARG NODE_IMAGE=node:${devDependencies.node}-slim`))
     t.end()
   },
 )
@@ -65,15 +69,15 @@ interface Service {
 t.test('the services are hardened, and the demo lives in the network of the sandbox', (t) => {
   const composed: unknown = parse(read('docker-compose.yml'), { merge: true })
   const services: Record<string, Service> = Object(composed).services
-  t.same(Object.keys(services), ['redis', 'smart-bff', 'sandbox', 'demo'])
+  t.same(Object.keys(services), ['redis', 'smart-bff-0', 'smart-bff-1', 'proxy', 'sandbox', 'demo'])
   for (const [name, service] of Object.entries(services)) {
     t.match(service, { read_only: true, cap_drop: ['ALL'] }, name)
     const target = service.build?.target
     if (target !== undefined) t.ok(stage(target).length > 0, `stage ${target}`)
     for (const volume of service.volumes ?? []) {
       const source = volume.split(':')[0] ?? ''
-      // ./app is the user's own.
-      if (source.startsWith('./') && source !== './app')
+      // These are the user's own.
+      if (source.startsWith('./') && !/^\.\/(app$|secrets\/)/.test(source))
         t.ok(existsSync(join(root, source)), source)
     }
   }

@@ -22,7 +22,7 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   session: ['config', 'store', 'vault', 'audit', 'web'],
   launch: ['config', 'ehr', 'session', 'vault', 'audit', 'web'],
   fhir: ['config', 'ehr', 'session', 'vault', 'audit', 'web'],
-  operations: ['config', 'store', 'ehr', 'vault', 'audit'],
+  operations: ['config', 'store', 'ehr', 'vault', 'audit', 'web'],
   staff: ['config', 'store', 'ehr', 'vault', 'audit', 'web', 'operations'],
   cli: ['config', 'store', 'ehr', 'vault', 'audit', 'operations', 'session', 'web'],
   'app.ts': [

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { findChromium, findRedisServer } from './programs.ts'
+import { findChromium, findNginx, findRedisServer } from './programs.ts'
 
 /** The programs beside Node that the tests need: installed where we may, otherwise named. */
 
@@ -12,6 +12,7 @@ interface Need {
 const needs: readonly Need[] = [
   { find: findRedisServer, debianPackage: 'redis-server' },
   { find: findChromium, debianPackage: 'chromium' },
+  { find: findNginx, debianPackage: 'nginx-light' },
 ]
 
 const installLimitMs = 600_000

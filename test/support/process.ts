@@ -17,12 +17,17 @@ export interface Running {
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
 
-/** Runs `smart-bff ARGS` with exactly this environment. */
-export function runMain(args: readonly string[], env: Record<string, string> = {}): Running {
+/** Runs `smart-bff ARGS` with exactly this environment, as another user where `uid` is given. */
+export function runMain(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  { uid }: { readonly uid?: number } = {},
+): Running {
   const child = spawn(process.execPath, [main, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
+    ...(uid === undefined ? {} : { uid }),
   })
   const text = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (text.stdout += chunk.toString()))

@@ -9,6 +9,8 @@ const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-
 
 export const findRedisServer = (): string | undefined => findProgram(['redis-server'])
 
+export const findNginx = (): string | undefined => findProgram(['nginx'])
+
 /** `CHROMIUM_PATH` names another one. */
 export const findChromium = (): string | undefined =>
   process.env['CHROMIUM_PATH'] ?? findProgram(chromiumNames)

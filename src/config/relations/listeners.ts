@@ -90,3 +90,11 @@ export function sessionClocksOrdered({ session }: Draft): Finding[] {
   const expected = `at most absoluteMinutes (${session.absoluteMinutes})`
   return [{ path: ['session', 'idleMinutes'], found: String(session.idleMinutes), expected }]
 }
+
+/** What is left after the drain is for finishing requests and flushing the audit. */
+export function drainEndsBeforeTheLimit({ drainSeconds, shutdownSeconds }: Draft): Finding[] {
+  if (drainSeconds === undefined || shutdownSeconds === undefined) return []
+  if (drainSeconds < shutdownSeconds) return []
+  const expected = `less than shutdownSeconds (${shutdownSeconds})`
+  return [{ path: ['drainSeconds'], found: String(drainSeconds), expected }]
+}

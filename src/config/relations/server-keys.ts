@@ -90,6 +90,10 @@ function pairFits(path: Path, pair: Pair | undefined): Finding[] {
     const found = pair.cert === undefined ? 'nothing' : 'a text that is no certificate'
     return [{ path: [...path, 'cert'], found, expected: 'a certificate in PEM form' }]
   }
+  if (certificate.validToDate.getTime() < Date.now()) {
+    const found = `a certificate that ended on ${certificate.validToDate.toISOString().slice(0, 10)}`
+    return [{ path: [...path, 'cert'], found, expected: 'a certificate that is still valid' }]
+  }
   const matches = pair.key === undefined ? undefined : keyMatches(certificate, pair.key.reveal())
   if (matches === true) return []
   const found = matches === undefined ? 'nothing usable' : 'the key of another certificate'

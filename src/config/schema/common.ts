@@ -7,7 +7,7 @@ import { Secret } from '../secret.ts'
  * Marks the places of the schema whose value is a secret, so that a fault never shows what was found there
  * (DESIGN rule 1). Both secret shapes below are in it; everything else is not.
  */
-export const secretPlaces = z.registry<{ secret: true }>()
+export const secretPlaces = z.registry<{ secret: true; mayBeReadByAll?: true }>()
 
 export const identifier = z
   .string()
@@ -22,6 +22,14 @@ export const secretText = z
   .max(262_144)
   .transform((value) => new Secret(value))
   .register(secretPlaces, { secret: true })
+
+/** A certificate is shown no more than a secret is, but its file may be read by everybody. */
+export const certificateText = z
+  .string()
+  .min(1)
+  .max(262_144)
+  .transform((value) => new Secret(value))
+  .register(secretPlaces, { secret: true, mayBeReadByAll: true })
 
 /** A header value: visible ASCII and inner spaces, so that it can end no line. */
 export const secretHeader = z
@@ -85,5 +93,5 @@ export const port = z.int().min(0).max(65_535)
 export const listen = z.strictObject({
   host: z.string().min(1),
   port,
-  tls: z.strictObject({ cert: secretText, key: secretText }).optional(),
+  tls: z.strictObject({ cert: certificateText, key: secretText }).optional(),
 })

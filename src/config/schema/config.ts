@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { audit } from './audit.ts'
-import { listen, namedKey, origin, secretKey, secretText, secretUrl, webUrl } from './common.ts'
+import {
+  certificateText,
+  listen,
+  namedKey,
+  origin,
+  secretKey,
+  secretText,
+  secretUrl,
+  webUrl,
+} from './common.ts'
 import { tenant } from './tenant.ts'
 
 /** The whole configuration file. Unknown keys are errors everywhere (DESIGN.md, Configuration). */
@@ -33,8 +42,8 @@ const redisCommon = {
   password: secretText.optional(),
   tls: z
     .strictObject({
-      ca: secretText.optional(),
-      cert: secretText.optional(),
+      ca: certificateText.optional(),
+      cert: certificateText.optional(),
       key: secretText.optional(),
     })
     .optional(),
@@ -129,6 +138,10 @@ export const configSchema = z.strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     })
     .prefault({}),
+  /** After SIGTERM: not ready, but still answering for so long, until every load balancer has looked. */
+  drainSeconds: z.int().min(0).max(300).default(0),
+  /** After SIGTERM: the whole time to stop in, `drainSeconds` included. Then the process ends as it is. */
+  shutdownSeconds: z.int().min(1).max(600).default(9),
   tenants: z.array(tenant).min(1).max(1000),
 })
 

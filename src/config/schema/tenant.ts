@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  certificateText,
   identifier,
   keyId,
   origin,
@@ -112,8 +113,8 @@ const upstream = z
       })
       .prefault({}),
     proxy: secretUrl(['http:', 'https:']).optional(),
-    ca: secretText.optional(),
-    clientCertificate: z.strictObject({ cert: secretText, key: secretText }).optional(),
+    ca: certificateText.optional(),
+    clientCertificate: z.strictObject({ cert: certificateText, key: secretText }).optional(),
   })
   .prefault({})
 

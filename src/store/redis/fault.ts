@@ -17,7 +17,13 @@ export interface RedisAsker {
   <T>(operation: string, command: () => Promise<T>): Promise<T | undefined>
 }
 
-export function createAsker(client: RedisClient, onFault: (fault: StoreFault) => void): RedisAsker {
+export interface AskerDeps {
+  readonly onFault: (fault: StoreFault) => void
+  /** How long Redis took to answer. */
+  readonly onAnswer?: ((operation: string, seconds: number) => void) | undefined
+}
+
+export function createAsker(client: RedisClient, { onFault, onAnswer }: AskerDeps): RedisAsker {
   const ready = createReadiness(client)
   const fail = (operation: string, reason: string): SmartBffError => {
     onFault({ operation, reason })
@@ -27,8 +33,11 @@ export function createAsker(client: RedisClient, onFault: (fault: StoreFault) =>
 
   return async (operation, command) => {
     if (!(client.status === 'ready' || (await ready()))) throw fail(operation, 'not_connected')
+    const startedAt = performance.now()
     try {
-      return await command()
+      const answer = await command()
+      onAnswer?.(operation, (performance.now() - startedAt) / 1000)
+      return answer
     } catch (error) {
       const reason = reasonOf(error)
       if (reason === 'WRONGTYPE') return undefined

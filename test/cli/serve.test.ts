@@ -1,0 +1,271 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { Agent, get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { stringify } from 'yaml'
+import { newCertificate } from '../support/certificate.ts'
+import { rawConfig, rawKeys, rawTenant, type Raw } from '../support/config.ts'
+import { freePort, startServer } from '../support/http.ts'
+import { newSecretKey } from '../support/keys.ts'
+import { runMain } from '../support/process.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+/** How the process starts, and refuses to, and stops: exit codes, one line, nothing half-started. */
+
+const folder = mkdtempSync(join(tmpdir(), 'smart-bff-serve-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+let count = 0
+function write(root: Raw): { path: string; audit: string } {
+  count += 1
+  const audit = join(folder, `audit-${count}`)
+  const path = join(folder, `${count}.yaml`)
+  writeFileSync(path, stringify(rawConfig({ root: { audit: { directory: audit }, ...root } })))
+  return { path, audit }
+}
+const start = (path: string) => runMain(['serve'], { SMART_BFF_CONFIG: path })
+
+/** The audit was closed in order: its last record says so, and no lock is left. */
+function closedInOrder(directory: string): string[] {
+  const [file = ''] = readdirSync(directory).filter((name) => name.endsWith('.jsonl'))
+  return readFileSync(join(directory, file), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { event: string }).event)
+}
+
+t.test('an unreachable Redis: 69, where and why, and the audit is closed in order', async (t) => {
+  const port = await freePort()
+  const { path, audit } = write({
+    store: { redis: { url: `redis://:hunter2@127.0.0.1:${port}` } },
+  })
+  const said = await start(path).ended()
+  t.equal(said.code, 69)
+  t.equal(said.stderr, `smart-bff: STORE_UNAVAILABLE: 127.0.0.1:${port} (connection)\n`)
+  t.same(closedInOrder(audit), ['audit.opened', 'audit.closed'])
+})
+
+t.test('a Redis that refuses the password is named with its own word', async (t) => {
+  const redis = await startRedis({ password: 'right' })
+  t.teardown(() => redis.stop())
+  const { path } = write({ store: { redis: { url: `redis://:wrong@127.0.0.1:${redis.port}` } } })
+  const said = await start(path).ended()
+  t.equal(said.code, 69)
+  t.match(said.stderr, /^smart-bff: STORE_UNAVAILABLE: 127\.0\.0\.1:\d+ \(WRONGPASS\)\n$/)
+})
+
+t.test('a Redis that comes up a moment later is waited for; the probe says so', async (t) => {
+  const port = await freePort()
+  const operations = await freePort()
+  const { path } = write({
+    operations: { listen: { host: '127.0.0.1', port: operations } },
+    store: { redis: { url: `redis://127.0.0.1:${port}` } },
+  })
+  const running = start(path)
+  const ready = async (): Promise<string> => {
+    const answer = await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined)
+    return answer === undefined ? 'nothing' : `${answer.status} ${(await answer.text()).trim()}`
+  }
+  await until(ready, (said) => said === '503 starting')
+  const redis = await startRedis({ port })
+  t.teardown(() => redis.stop())
+  await running.says(/smart-bff serves/)
+  t.equal(await ready(), '200 ready')
+  running.child.kill('SIGTERM')
+  t.equal((await running.ended()).code, 0)
+})
+
+t.test('a port in use, of either listener: nothing stays open', async (t) => {
+  const other = await startServer((_request, response) => response.end())
+  t.teardown(() => other.close())
+  const taken = { host: '127.0.0.1', port: other.port }
+  for (const root of [{ listen: taken }, { operations: { listen: taken } }]) {
+    const { path, audit } = write(root)
+    const said = await start(path).ended()
+    t.equal(said.code, 69)
+    t.equal(said.stderr, `smart-bff: the port is in use: 127.0.0.1:${other.port}\n`)
+    t.equal(closedInOrder(audit).at(-1), 'audit.closed')
+    t.notOk(closedInOrder(audit).includes('process.started'))
+  }
+})
+
+t.test('an audit folder that cannot be used', async (t) => {
+  const file = join(folder, 'a-file')
+  writeFileSync(file, '')
+  const { path } = write({ audit: { directory: join(file, 'audit') } })
+  const said = await start(path).ended()
+  t.equal(said.code, 69)
+  t.equal(
+    said.stderr,
+    `smart-bff: AUDIT_UNAVAILABLE: the audit directory ${join(file, 'audit')} (ENOTDIR)\n`,
+  )
+})
+
+t.test('an audit folder of another user', async (t) => {
+  const directory = join(folder, 'closed')
+  mkdirSync(directory, { mode: 0o500 })
+  const { path } = write({ audit: { directory } })
+  // Root may write anywhere: as root the process runs as nobody.
+  const other = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+  chmodSync(folder, 0o755)
+  const said = await runMain(['serve'], { SMART_BFF_CONFIG: path }, other).ended()
+  chmodSync(folder, 0o700)
+  t.equal(said.code, 69)
+  // tap's own hook cannot write its file as nobody, and says so behind our line.
+  t.match(said.stderr, `smart-bff: AUDIT_UNAVAILABLE: the audit directory ${directory} (EACCES)\n`)
+})
+
+t.test('an app folder that does not exist, or has no page', async (t) => {
+  const empty = join(folder, 'empty')
+  mkdirSync(empty)
+  for (const directory of [join(folder, 'no-app'), empty]) {
+    const { path, audit } = write({ app: { directory } })
+    const said = await start(path).ended()
+    t.equal(said.code, 78)
+    t.match(said.stderr, `app.directory: found ${JSON.stringify(directory)}, `)
+    t.notOk(existsSync(audit), 'nothing was begun')
+  }
+})
+
+t.test('secrets that every user of the machine can read, and an expired certificate', async (t) => {
+  const secret = join(folder, 'session')
+  writeFileSync(secret, newSecretKey(), { mode: 0o644 })
+  const ended = newCertificate({ notAfter: new Date('2020-02-03T04:05:06Z') })
+  const certificate = join(folder, 'cert.pem')
+  writeFileSync(certificate, ended.cert, { mode: 0o644 })
+  const production = {
+    publicUrl: 'https://app.hospital.example',
+    development: false,
+    store: { redis: { url: 'rediss://127.0.0.1:1' } },
+    keys: { ...rawKeys(), session: [{ file: secret }] },
+    listen: {
+      host: '127.0.0.1',
+      port: 0,
+      tls: { cert: { file: certificate }, key: ended.key },
+    },
+    tenants: [
+      rawTenant({ iss: 'https://ehr.example/fhir', frameAncestors: ['https://e.example'] }),
+    ],
+  }
+  const { path, audit } = write(production)
+  const said = await start(path).ended()
+  t.equal(said.code, 78)
+  t.match(said.stderr, `keys.session[0]: found the file ${secret} with mode 0644, which is open`)
+  t.match(said.stderr, /listen\.tls\.cert: found a certificate that ended on 2020-02-03; expected/)
+  t.match(said.stderr, /The configuration has 2 faults\.\n$/)
+  t.notOk(existsSync(audit))
+  chmodSync(secret, 0o440)
+  const fresh = newCertificate()
+  writeFileSync(certificate, fresh.cert)
+  const sound = write({
+    ...production,
+    listen: { ...production.listen, tls: { cert: { file: certificate }, key: fresh.key } },
+  })
+  t.equal((await start(sound.path).ended()).code, 69, 'only the Redis is missing now')
+})
+
+t.test('keys of the wrong length', async (t) => {
+  const { path } = write({ keys: { ...rawKeys(), session: ['too-short'] } })
+  const said = await start(path).ended()
+  t.equal(said.code, 78)
+  t.match(said.stderr, /keys\.session\[0\]: found a text of 9 characters; expected 32 random bytes/)
+  t.notMatch(said.stderr, /too-short/)
+})
+
+t.test('an unknown flag', async (t) => {
+  const said = await runMain(['serve', '--colour']).ended()
+  t.equal(said.code, 78)
+  t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
+})
+
+t.test('SIGTERM: not ready while draining, still answering, then gone', async (t) => {
+  const operations = await freePort()
+  const port = await freePort()
+  const { path, audit } = write({
+    listen: { host: '127.0.0.1', port },
+    operations: { listen: { host: '127.0.0.1', port: operations } },
+    drainSeconds: 2,
+    shutdownSeconds: 8,
+  })
+  const running = start(path)
+  await running.says(/smart-bff serves/)
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const ask = (url: string) =>
+    new Promise<{ status: number | undefined; connection: string | undefined }>(
+      (resolve, reject) => {
+        get(url, { agent }, (answer) => {
+          const { connection } = answer.headers
+          answer.resume().once('end', () => resolve({ status: answer.statusCode, connection }))
+        }).once('error', reject)
+      },
+    )
+  t.match(await ask(`http://127.0.0.1:${port}/healthz`), { status: 200, connection: 'keep-alive' })
+  running.child.kill('SIGTERM')
+  await until(
+    async () => (await fetch(`http://127.0.0.1:${operations}/readyz`)).text(),
+    (said) => said === 'draining\n',
+  )
+  t.match(await ask(`http://127.0.0.1:${port}/healthz`), { status: 200, connection: 'close' })
+  t.match(await ask(`http://127.0.0.1:${port}/fhir/x/Patient/1`), { connection: 'close' })
+  t.equal((await running.ended()).code, 0)
+  t.same(closedInOrder(audit).slice(-2), ['process.stopped', 'audit.closed'])
+})
+
+t.test('SIGTERM while it still waits for the store: stops as well', async (t) => {
+  const { path, audit } = write({
+    store: { redis: { url: `redis://127.0.0.1:${await freePort()}` } },
+  })
+  const running = start(path)
+  await until(
+    () => readdirSync(folder).includes(audit.split('/').at(-1) ?? ''),
+    (made) => made,
+  )
+  running.child.kill('SIGTERM')
+  const said = await running.ended()
+  t.ok(said.code === 0 || said.code === 69, String(said.code))
+  t.equal(closedInOrder(audit).at(-1), 'audit.closed')
+})
+
+t.test('a stop that takes too long ends at the limit', async (t) => {
+  const port = await freePort()
+  const { path } = write({
+    listen: { host: '127.0.0.1', port },
+    drainSeconds: 1,
+    shutdownSeconds: 2,
+  })
+  const running = start(path)
+  await running.says(/smart-bff serves/)
+  // A request whose body never ends keeps the listener open.
+  const slow = runSlowRequest(port)
+  t.teardown(() => slow.destroy())
+  await new Promise((resolve) => slow.once('socket', (socket) => socket.once('connect', resolve)))
+  running.child.kill('SIGTERM')
+  const said = await running.ended()
+  t.equal(said.code, 70)
+  t.match(said.stderr, /smart-bff: not stopped 2 s after SIGTERM\n$/)
+})
+
+function runSlowRequest(port: number) {
+  const request = get({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: '/launch',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': 100 },
+  })
+  request.on('error', () => undefined)
+  request.write('iss=')
+  return request
+}

