@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { recordStart } from './audit/configuration.ts'
@@ -23,9 +22,10 @@ import { createHealth } from './operations/health.ts'
 import { createLaunchCount } from './operations/launch-count.ts'
 import { createLog } from './operations/log.ts'
 import { createMetrics } from './operations/metrics.ts'
+import { closeGround, createLife, type Life } from './operations/life.ts'
+import { watchProcess } from './operations/watch-process.ts'
 import { createMatrix } from './operations/matrix.ts'
 import { reportReadiness } from './operations/report-readiness.ts'
-import { checkKeys, storeMissing } from './operations/start-checks.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
 import { createSessionCookies } from './session/cookies.ts'
@@ -61,15 +61,9 @@ import { launchRateLimit } from './web/rate-limit.ts'
  * on (log, audit, store), then the EHRs, the vault, the browser's session, the FHIR door, and last the two listeners
  * with their routes. Reading it from top to bottom is reading the way of a launch.
  */
-export interface App {
-  /** Opens the listeners; the addresses are those they really have. */
-  start(): Promise<{ public: string; operations: string }>
-  stop(): Promise<void>
-}
+export type App = Life
 
 const minuteMs = 60_000
-/** A store that does not answer for so long ends the start; whoever started the process starts it again. */
-const startLimitMs = 5_000
 /** Pending cookies of one browser. */
 const pendingMax = 16
 const helperDirectory = fileURLToPath(new URL('../dist/browser/', import.meta.url))
@@ -122,28 +116,8 @@ async function layGround(config: Config) {
     checkStore: () => store.check(),
     onChange: reportReadiness(log),
   })
-  metrics.watch(() => {
-    const { ready, word } = health.status()
-    const { head, sealed } = written.status()
-    return {
-      ready,
-      degraded: word === 'degraded',
-      auditHealthy: audit.healthy(),
-      auditUnsealed: head.seq - sealed,
-    }
-  })
+  watchProcess(metrics, health, written)
   return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix, health, storeFaults }
-}
-
-/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. */
-async function closeGround({ matrix, store, audit, metrics }: Ground): Promise<void> {
-  try {
-    await matrix.stop()
-  } finally {
-    await audit.close()
-    await store.close()
-    metrics.close()
-  }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -338,47 +312,17 @@ function assemble(
     onFault: (error, request) => log.error({ event: 'staff.fault', request, error }),
   })
   const launchCount = createLaunchCount(store, (count) => ground.metrics.activeLaunches(count))
-  let serving = false
-  return {
-    start: async () => {
-      checkKeys(ground.keyRing, config.keys)
-      // The probes first: they say `starting` until the checks have succeeded.
-      const { host, port } = config.operations.listen
-      const probes = await operations.listen({ host, port })
-      await health.start()
-      if (!(await health.succeeds(startLimitMs)))
-        throw storeMissing(config.store, ground.storeFaults.last())
-      const open = await server.listen({ host: config.listen.host, port: config.listen.port })
-      await staff?.start()
-      await recordStart(config, audit)
-      serving = true
-      launches.sweeper.start()
-      launchCount.start()
-      return { public: open, operations: probes }
-    },
-    stop: async () => {
-      const startedAt = performance.now()
-      health.drain()
-      log.info({ event: 'process.draining' })
-      launchCount.stop()
-      // Still answering, each answer with `Connection: close`, until every load balancer has looked.
-      if (serving) await setTimeout(config.drainSeconds * 1000)
-      try {
-        await server.close()
-        await launches.sweeper.stop()
-        await fhir.close()
-        if (serving) {
-          await audit.record({ event: 'process.stopped', outcome: 'success', actor: 'system' })
-        }
-        await Promise.all([...ehrs.values()].map((ehr) => ehr.close()))
-        await operations.close()
-        await staff?.close()
-      } finally {
-        await closeGround(ground)
-      }
-      log.info({ event: 'process.stopped', ms: Math.round(performance.now() - startedAt) })
-    },
-  }
+  return createLife({
+    ...ground,
+    config,
+    operations,
+    server,
+    staff,
+    recordStart: () => recordStart(config, audit),
+    workers: [launches.sweeper, launchCount],
+    connections: [fhir, ...ehrs.values()],
+    closeGround: () => closeGround(ground),
+  })
 }
 
 type Ground = Awaited<ReturnType<typeof layGround>>

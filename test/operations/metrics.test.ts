@@ -26,8 +26,12 @@ t.test('a launch, reads, a refusal: counted, timed, and without a name of anybod
     root: { store: { redis: { url: redis.url } } },
     mode: {
       scopes: [
-        ...['launch', 'openid', 'fhirUser', 'offline_access'],
-        ...['patient/Patient.rs', 'patient/Observation.rs'],
+        'launch',
+        'openid',
+        'fhirUser',
+        'offline_access',
+        'patient/Patient.rs',
+        'patient/Observation.rs',
       ],
     },
     accessTokenSeconds: 1,

@@ -1,0 +1,106 @@
+import type { FastifyInstance } from 'fastify'
+import { setTimeout } from 'node:timers/promises'
+import type { Audit } from '../audit/event.ts'
+import type { Config } from '../config/schema/config.ts'
+import type { KeyRing } from '../vault/key-ring.ts'
+import type { Health } from './health.ts'
+import type { Log } from './log.ts'
+import { checkKeys, storeMissing } from './start-checks.ts'
+import type { StoreFaults } from './store-faults.ts'
+
+/**
+ * The life of the process: what starts after what, what is stopped before what. The probes first, so that they can say
+ * `starting`; the public listener when the checks have succeeded. On the way out the other way round, the audit last.
+ */
+export interface Life {
+  /** Throws what a start can meet; `stop` then closes what is open already. */
+  start(): Promise<{ public: string; operations: string }>
+  stop(): Promise<void>
+}
+
+export interface LifeParts {
+  readonly config: Config
+  readonly log: Log
+  readonly health: Health
+  readonly audit: Audit
+  readonly keyRing: KeyRing
+  readonly storeFaults: StoreFaults
+  readonly operations: FastifyInstance
+  readonly server: FastifyInstance
+  readonly staff: { start(): Promise<void>; close(): Promise<void> } | undefined
+  readonly recordStart: () => Promise<void>
+  /** Work that nobody asks for. */
+  readonly workers: readonly { start(): void; stop(): void | Promise<void> }[]
+  /** What is closed after the public listener, in this order. */
+  readonly connections: readonly { close(): Promise<void> }[]
+  /** The audit and what it needs: always the last. */
+  readonly closeGround: () => Promise<void>
+}
+
+/** A store that does not answer for so long ends the start; whoever started the process starts it again. */
+const startLimitMs = 5_000
+
+export function createLife(parts: LifeParts): Life {
+  const { config, log, health, audit, operations, server, staff, workers } = parts
+  let serving = false
+  return {
+    start: async () => {
+      checkKeys(parts.keyRing, config.keys)
+      const { host, port } = config.operations.listen
+      const probes = await operations.listen({ host, port })
+      await health.start()
+      if (!(await health.succeeds(startLimitMs))) {
+        throw storeMissing(config.store, parts.storeFaults.last())
+      }
+      const open = await server.listen({ host: config.listen.host, port: config.listen.port })
+      await staff?.start()
+      await parts.recordStart()
+      serving = true
+      for (const worker of workers) worker.start()
+      return { public: open, operations: probes }
+    },
+    stop: async () => {
+      const startedAt = performance.now()
+      health.drain()
+      log.info({ event: 'process.draining' })
+      // Still answering, each answer with `Connection: close`, until every load balancer has looked.
+      if (serving) await setTimeout(config.drainSeconds * 1000)
+      try {
+        await server.close()
+        await inTurn(workers, (worker) => worker.stop())
+        await inTurn(parts.connections, (one) => one.close())
+        if (serving) {
+          await audit.record({ event: 'process.stopped', outcome: 'success', actor: 'system' })
+        }
+        await operations.close()
+        await staff?.close()
+      } finally {
+        await parts.closeGround()
+      }
+      log.info({ event: 'process.stopped', ms: Math.round(performance.now() - startedAt) })
+    },
+  }
+}
+
+interface Ground {
+  readonly matrix: { stop(): Promise<void> }
+  readonly audit: { close(): Promise<void> }
+  readonly store: { close(): Promise<void> }
+  readonly metrics: { close(): void }
+}
+
+/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. */
+export async function closeGround({ matrix, store, audit, metrics }: Ground): Promise<void> {
+  try {
+    await matrix.stop()
+  } finally {
+    await audit.close()
+    await store.close()
+    metrics.close()
+  }
+}
+
+async function inTurn<T>(list: readonly T[], act: (one: T) => void | Promise<void>): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+  for (const one of list) await act(one)
+}
