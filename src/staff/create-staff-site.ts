@@ -4,7 +4,7 @@ import { createPublicKey } from 'node:crypto'
 import type { AuditLog } from '../audit/audit.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
 import { collectKeptNotes } from '../audit/copies/second-places.ts'
-import { createSearchIndex } from '../audit/search-index/search-index.ts'
+import { startSearchIndex } from '../audit/search-index/start-index.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { Health } from '../operations/health.ts'
@@ -47,9 +47,10 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   if (staff === undefined || publicUrl === undefined) return undefined
   const { audit, keyRing, health, now, onFault, store, vault, launchIndex, revoke } = deps
   const { directory } = config.audit
-  const index = createSearchIndex({
-    directory,
-    instance: config.instance,
+  const index = startSearchIndex({
+    config,
+    store,
+    now,
     onFault: (error) => {
       onFault(error, undefined)
     },

@@ -5,10 +5,13 @@ import { DatabaseSync } from 'node:sqlite'
  * The index is a copy that can be made anew from the files at any time: it need not survive a crash, only not be wrong.
  * So nothing is synced, and a database that cannot be opened, or is of another shape, is thrown away.
  */
-const version = 1
+const version = 2
 
 const schema = `
 CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, unreadable INTEGER NOT NULL);
+CREATE TABLE streams (
+  instance TEXT PRIMARY KEY, file INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL, since INTEGER NOT NULL
+);
 CREATE TABLE records (
   id INTEGER PRIMARY KEY, file INTEGER NOT NULL, at INTEGER NOT NULL, denied INTEGER NOT NULL,
   event TEXT NOT NULL, outcome TEXT NOT NULL, tenant TEXT, launch TEXT, request TEXT, user TEXT, resource TEXT,

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { listAuditFiles } from '../file-names.ts'
 import { readLines } from '../read-lines.ts'
-import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import { createInsert, forget } from './insert.ts'
+import { streamPrefix } from './streamed.ts'
 
 /**
  * Brings the index up to the files: what was added to each since the last time, newest files first, so that the recent
@@ -55,7 +56,7 @@ export function createIngest(database: DatabaseSync, directory: string): Ingest 
       }),
     )
     const names = new Set(present.map(({ name }) => name.replace(/\.gz$/, '')))
-    for (const file of known.values()) if (!names.has(file.name)) forget(database, file)
+    for (const file of known.values()) if (isGone(file, names)) forget(database, file)
     behind = present.length
     let complete: string | undefined
     for (const { name, day } of present) {
@@ -106,70 +107,6 @@ export function createIngest(database: DatabaseSync, directory: string): Ingest 
   }
 }
 
-function forget(database: DatabaseSync, { id }: KnownFile): void {
-  database.exec('BEGIN')
-  database
-    .prepare('DELETE FROM patients WHERE record IN (SELECT id FROM records WHERE file = ?)')
-    .run(id)
-  database.prepare('DELETE FROM records WHERE file = ?').run(id)
-  database.prepare('DELETE FROM files WHERE id = ?').run(id)
-  database.exec('COMMIT')
-}
-
-/** Answers false for a line that is no record. What is shown is judged again, and strictly, when it is read. */
-function createInsert(database: DatabaseSync): (file: number, line: string) => boolean {
-  const addRecord = database.prepare(
-    'INSERT INTO records (file, at, denied, event, outcome, tenant, launch, request, user, resource, ms, line)' +
-      ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  )
-  const addPatient = database.prepare('INSERT OR IGNORE INTO patients VALUES (?, ?, ?)')
-  return (file, line) => {
-    const record = parse(line)
-    if (record === undefined) return false
-    const { at, event, outcome } = record
-    const { lastInsertRowid } = addRecord.run(
-      file,
-      at,
-      outcome === 'success' ? 0 : 1,
-      event,
-      outcome,
-      text(record.fields['tenant']),
-      text(record.fields['launch']),
-      text(record.fields['request']),
-      text(record.fields['user']),
-      typeOf(record.fields['resource']),
-      typeof record.fields['ms'] === 'number' ? record.fields['ms'] : null,
-      line,
-    )
-    const { patient } = record.fields
-    for (const pseudonym of Array.isArray(patient) ? patient : [patient]) {
-      if (typeof pseudonym === 'string') addPatient.run(pseudonym, at, lastInsertRowid)
-    }
-    return true
-  }
-}
-
-function parse(line: string) {
-  try {
-    const fields: unknown = JSON.parse(line)
-    if (typeof fields !== 'object' || fields === null) return undefined
-    const known: Readonly<Record<string, unknown>> = { ...fields }
-    const { time, event, outcome } = known
-    if (typeof time !== 'string' || typeof event !== 'string' || typeof outcome !== 'string') {
-      return undefined
-    }
-    const at = Date.parse(time)
-    return Number.isNaN(at) ? undefined : { at, event, outcome, fields: known }
-  } catch {
-    return undefined
-  }
-}
-
-const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
-
-/** `Observation/p1.…` is found as `Observation`. */
-function typeOf(value: unknown): string | null {
-  if (typeof value !== 'string') return null
-  const type = value.split('/')[0] ?? ''
-  return resourceTypes.has(type) ? type : null
-}
+/** What came by the stream has no file of its own. */
+const isGone = ({ name }: KnownFile, present: ReadonlySet<string>): boolean =>
+  !present.has(name) && !name.startsWith(streamPrefix)

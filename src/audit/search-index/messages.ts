@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { IngestProgress } from './ingest.ts'
+import type { StreamedCount } from './streamed.ts'
 import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
 
 /** What passes between the search index and its worker. */
@@ -7,6 +8,7 @@ export const indexWorkerData = z.strictObject({
   path: z.string(),
   directory: z.string(),
   pollMs: z.int().min(10),
+  retentionDays: z.int().min(1),
 })
 
 export type IndexQuestion = { readonly id: number } & (
@@ -15,6 +17,7 @@ export type IndexQuestion = { readonly id: number } & (
   | { readonly kind: 'people'; readonly query: AuditQuery }
   | { readonly kind: 'series'; readonly query: SeriesQuery }
   | { readonly kind: 'update' }
+  | { readonly kind: 'streamed'; readonly lines: readonly string[] }
   | { readonly kind: 'progress' }
 )
 
@@ -36,4 +39,5 @@ export interface People {
   readonly people: readonly PersonRow[]
 }
 
-export type IndexResult = FoundLines | Counted | People | readonly SeriesRow[] | IngestProgress
+export type IndexResult =
+  FoundLines | Counted | People | readonly SeriesRow[] | IngestProgress | StreamedCount

@@ -4,6 +4,7 @@ import { auditRecord } from '../record.ts'
 import type { AuditRecord } from '../record.ts'
 import type { IngestProgress } from './ingest.ts'
 import type { FoundLines, IndexAnswer, IndexQuestion, IndexResult } from './messages.ts'
+import type { StreamedCount } from './streamed.ts'
 import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface SearchIndex {
   /** Reads what the files have more than the index; a search after it finds what is in them now. */
   update(): Promise<IngestProgress>
   progress(): Promise<IngestProgress>
+  /** Lines of other replicas, as the stream has them. */
+  addStreamed(lines: readonly string[]): Promise<StreamedCount>
   close(): Promise<void>
 }
 
@@ -34,6 +37,8 @@ export interface SearchIndexDeps {
   readonly directory: string
   readonly instance: string
   readonly pollMs?: number
+  /** So long records that came by the stream stay. */
+  readonly retentionDays?: number
   readonly onFault?: (error: unknown) => void
 }
 
@@ -41,9 +46,9 @@ const timeoutMs = 15_000
 const maxWaiting = 256
 
 export function createSearchIndex(deps: SearchIndexDeps): SearchIndex {
-  const { directory, instance, pollMs = 1000, onFault } = deps
+  const { directory, instance, pollMs = 1000, retentionDays = 2555, onFault } = deps
   const ask = createAsk(
-    { path: join(directory, `${instance}.index.sqlite`), directory, pollMs },
+    { path: join(directory, `${instance}.index.sqlite`), directory, pollMs, retentionDays },
     onFault,
   )
   return {
@@ -69,6 +74,11 @@ export function createSearchIndex(deps: SearchIndexDeps): SearchIndex {
     },
     update: async () => asProgress(await ask.question({ kind: 'update' })),
     progress: async () => asProgress(await ask.question({ kind: 'progress' })),
+    async addStreamed(lines) {
+      const counted = await ask.question({ kind: 'streamed', lines })
+      if (!('corrupt' in counted)) throw new TypeError('not an answer to lines')
+      return counted
+    },
     close: () => ask.close(),
   }
 }

@@ -1,17 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { indexes, openDatabase } from './database.ts'
 import { createIngest } from './ingest.ts'
+import type { IngestProgress } from './ingest.ts'
+import { createStreamed } from './streamed.ts'
 import { indexWorkerData } from './messages.ts'
 import type { IndexQuestion, IndexResult } from './messages.ts'
 import { countStatement, peopleStatement, searchStatement, seriesStatement } from './query.ts'
 import type { AuditQuery, SeriesQuery } from './query.ts'
 
 /** SQLite is synchronous, so it has a thread of its own: a search costs the launches and the proxy nothing. */
-const { path, directory, pollMs } = indexWorkerData.parse(workerData)
+const { path, directory, pollMs, retentionDays } = indexWorkerData.parse(workerData)
 const port = parentPort
 if (port === null) throw new Error('this file runs as a worker')
 const database = openDatabase(path)
 const ingest = createIngest(database, directory)
+const streamed = createStreamed(database, directory)
+const hourMs = 3_600_000
+let tidyAt = 0
 let running: Promise<void> | undefined
 let next: Promise<void> | undefined
 
@@ -20,6 +25,9 @@ const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
 async function round(): Promise<void> {
   await ingest.round(pause)
   database.exec(indexes)
+  if (Date.now() < tidyAt) return
+  tidyAt = Date.now() + hourMs
+  await streamed.tidy(Date.now() - retentionDays * 24 * hourMs)
 }
 
 /** Resolves after a round that began after the question, so that what was written before it is found. */
@@ -88,6 +96,15 @@ function series(query: SeriesQuery) {
     }))
 }
 
+/** The index is complete from when both the files here and the records of the other replicas are. */
+function progress(): IngestProgress {
+  const here = ingest.progress()
+  const others = streamed.since()
+  if (others === undefined || here.since === undefined) return here
+  const since = new Date(others).toISOString()
+  return { ...here, since: since > here.since ? since : here.since }
+}
+
 async function answer(question: IndexQuestion): Promise<IndexResult> {
   switch (question.kind) {
     case 'search':
@@ -100,9 +117,11 @@ async function answer(question: IndexQuestion): Promise<IndexResult> {
       return series(question.query)
     case 'update':
       await update()
-      return ingest.progress()
+      return progress()
     case 'progress':
-      return ingest.progress()
+      return progress()
+    case 'streamed':
+      return streamed.add(question.lines)
   }
 }
 

@@ -1,0 +1,148 @@
+import { cpSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import { createAudit } from '../../src/audit/audit.ts'
+import type { AuditLog } from '../../src/audit/audit.ts'
+import { createStreamCopy } from '../../src/audit/copies/stream.ts'
+import { createStreamReader } from '../../src/audit/copies/stream-reader.ts'
+import { createSearchIndex } from '../../src/audit/search-index/search-index.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { createRedisStore } from '../../src/store/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { auditConfig } from './support.ts'
+
+const newest = { order: 'newest', limit: 100, event: 'fhir.access' } as const
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !(await condition()); tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** Replicas with folders of their own, as pods with volumes of their own have, and one Redis. */
+async function rig(t: Test) {
+  const redis = await startRedis()
+  const store = createRedisStore({ config: { url: new Secret(redis.url) }, now: Date.now })
+  t.teardown(async () => {
+    await store.close()
+    await redis.stop()
+  })
+  async function replica(instance: string, most = 1000) {
+    const config = auditConfig({}, instance)
+    const audit = await createAudit({ config })
+    const copy = createStreamCopy({
+      store,
+      most,
+      now: Date.now,
+      onFault: () => undefined,
+      gatherMs: 10,
+    })
+    audit.onLines((text) => copy.offer(text))
+    return { config, directory: config.audit.directory, audit, copy }
+  }
+  const faults: { kind: string; count: number }[] = []
+  function indexOf(directory: string, instance: string) {
+    const index = createSearchIndex({ directory, instance, pollMs: 20 })
+    const reader = createStreamReader({
+      store,
+      index,
+      now: Date.now,
+      onFault: (fault) => faults.push(fault),
+      everyMs: 20,
+    })
+    return { index, reader }
+  }
+  return { store, replica, indexOf, faults }
+}
+
+const write = (audit: AuditLog, count: number): Promise<void> =>
+  audit.record({ event: 'fhir.access', outcome: 'success', tenant: 'north', patient: 'p1', count })
+
+t.test('what one replica wrote is found in the index of another, once', async (t) => {
+  const { replica, indexOf, faults } = await rig(t)
+  const [one, two] = [await replica('one'), await replica('two')]
+  await write(one.audit, 1)
+  await write(two.audit, 2)
+  const { index, reader } = indexOf(one.directory, 'one')
+  const counts = async () => (await index.search(newest)).records.map(({ count }) => count)
+  await until(async () => (await counts()).length === 2)
+  t.same(new Set(await counts()), new Set([1, 2]))
+  await write(two.audit, 3)
+  await until(async () => (await counts()).length === 3)
+  const since = (await index.update()).since ?? ''
+  t.ok(since <= new Date().toISOString())
+  await reader.close()
+  await index.close()
+
+  // After a start the stream is read again from its beginning; nothing is there twice.
+  const again = indexOf(one.directory, 'one')
+  await until(async () => (await again.index.progress()).records >= 5)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const found = (await again.index.search(newest)).records.map(({ count }) => count)
+  t.equal(found.length, 3)
+  t.same(new Set(found), new Set([1, 2, 3]))
+  t.same(faults, [])
+  await again.reader.close()
+  await again.index.close()
+  await Promise.all([one, two].map(({ audit }) => audit.close()))
+})
+
+t.test('entries that are spoiled are counted and never shown; a gap is told', async (t) => {
+  const { store, replica, indexOf, faults } = await rig(t)
+  const [one, two] = [await replica('one'), await replica('two')]
+  await write(two.audit, 1)
+  await until(async () => (await store.readAuditLines(undefined, 10)).length === 2)
+  const [name = ''] = readdirSync(two.directory).filter((file) => file.endsWith('.jsonl'))
+  const line = readFileSync(join(two.directory, name), 'utf8').split('\n')[1] ?? ''
+  await store.addAuditLines(
+    ['John Smith', line.replace('success', 'refused'), '{"seq":9,"patient":"Smith"}', ''],
+    1000,
+  )
+  const { index, reader } = indexOf(one.directory, 'one')
+  await until(() => reader.status().corrupt === 4)
+  t.equal(reader.status().corrupt, 4)
+  t.match(faults, [{ kind: 'corrupt', count: 4 }])
+  const found = await index.search({ order: 'newest', limit: 100 })
+  t.notMatch(JSON.stringify(found), 'Smith')
+  t.equal(found.records.filter(({ event }) => event === 'fhir.access').length, 1)
+
+  // The stream loses two; the index says since when it is complete.
+  const heard: string[] = []
+  const stop = two.audit.onLines((text) => heard.push(text))
+  two.copy.offer = () => undefined
+  await write(two.audit, 2)
+  await write(two.audit, 3)
+  await write(two.audit, 4)
+  stop()
+  const last = heard.join('').trim().split('\n').at(-1) ?? ''
+  await store.addAuditLines([last], 1000)
+  await until(() => reader.status().missing === 2)
+  t.equal(reader.status().missing, 2)
+  const { since } = await index.update()
+  t.equal(since, JSON.parse(last).time)
+  await reader.close()
+  await index.close()
+  await Promise.all([one, two].map(({ audit }) => audit.close()))
+})
+
+t.test('where the files of an instance are here, they are the source', async (t) => {
+  const { replica, indexOf } = await rig(t)
+  const [one, two] = [await replica('one'), await replica('two')]
+  await write(two.audit, 1)
+  const first = indexOf(one.directory, 'one')
+  await until(async () => (await first.index.search(newest)).records.length === 1)
+  await first.reader.close()
+  await first.index.close()
+  await two.audit.close()
+  for (const name of readdirSync(two.directory)) {
+    if (name.endsWith('.jsonl')) cpSync(join(two.directory, name), join(one.directory, name))
+  }
+  const second = indexOf(one.directory, 'one')
+  await second.index.update()
+  await until(async () => (await second.index.search(newest)).records.length === 1)
+  t.equal((await second.index.search(newest)).records.length, 1, 'not twice')
+  await second.reader.close()
+  await second.index.close()
+  await one.audit.close()
+})
