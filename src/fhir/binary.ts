@@ -49,7 +49,6 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
 
   const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
   const sealed = essence(handle.contentType)
-  const current = await deps.tokens.current(launch.key, launch.opened)
   let refused: Refusal | undefined
   const begin = async (status: number, headers: AnswerHeaders): Promise<Sink | undefined> => {
     exchange.upstreamStatus = status
@@ -59,17 +58,23 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     beginBinary(exchange, shownTypes.has(sealed) ? sealed : 'application/octet-stream')
     return sinkOf(exchange.outgoing)
   }
-  const ask: UpstreamAsk = {
+  const ask = (accessToken: string): UpstreamAsk => ({
     method: 'GET',
     launch: launch.key.launch,
     target: urls.target(request),
-    accessToken: current.record.tokens.access,
+    accessToken,
     accept: sealed === '' ? '*/*' : sealed,
     headers: [],
     body: undefined,
     listener: exchange.listener,
+  })
+  const current = await deps.tokens.current(launch.key, launch.opened)
+  let streamed = await upstream.stream(ask(current.record.tokens.access), begin)
+  // As in steps/forward.ts: one newer token, one more try.
+  if (exchange.upstreamStatus === 401) {
+    const renewed = await deps.tokens.afterRefusal(launch.key, current)
+    streamed = await upstream.stream(ask(renewed.record.tokens.access), begin)
   }
-  const streamed = await upstream.stream(ask, begin)
   if (refused !== undefined) return refused
   if (streamed.kind === 'fault') return refuseFault(streamed)
   if (streamed.whole) {

@@ -28,6 +28,7 @@ const maxWaitMs = 15_000
 export async function readBody(
   incoming: IncomingMessage,
   kind: BodyKind,
+  hold: (bytes: number) => boolean,
 ): Promise<Buffer | Refusal> {
   const { headers } = incoming
   const length = Number(headers['content-length'] ?? 0)
@@ -41,10 +42,14 @@ export async function readBody(
     return refuse('FHIR_BODY_INVALID', 'content_type')
   }
   if (length > maxBytes) return refuse('FHIR_BODY_TOO_LARGE')
-  return collect(incoming, maxBytes)
+  return collect(incoming, maxBytes, hold)
 }
 
-async function collect(incoming: IncomingMessage, maxBytes: number): Promise<Buffer | Refusal> {
+async function collect(
+  incoming: IncomingMessage,
+  maxBytes: number,
+  hold: (bytes: number) => boolean,
+): Promise<Buffer | Refusal> {
   const chunks: Buffer[] = []
   let size = 0
   const timer = setTimeout(() => incoming.destroy(), maxWaitMs)
@@ -52,6 +57,7 @@ async function collect(incoming: IncomingMessage, maxBytes: number): Promise<Buf
     for await (const chunk of incoming as AsyncIterable<Buffer>) {
       size += chunk.length
       if (size > maxBytes) return refuse('FHIR_BODY_TOO_LARGE')
+      if (!hold(chunk.length)) return { ...refuse('FHIR_EHR_UNAVAILABLE'), retryAfter: '1' }
       chunks.push(chunk)
     }
   } catch {

@@ -80,7 +80,9 @@ async function answer(
   if (parsed.kind === 'binary') return answerBinary(parsed.token, trip)
   exchange.request = parsed.request
 
-  const body = await readBody(exchange.incoming, parsed.body)
+  const body = await readBody(exchange.incoming, parsed.body, (bytes) =>
+    deps.upstreams.hold(launch.view.tenant, exchange.listener, bytes),
+  )
   if (isRefusal(body)) return body
   if (parsed.body === 'bundle') return answerBatch(body, trip)
   if (isWrite(parsed.request.interaction)) return answerChange(parsed.request, body, trip)

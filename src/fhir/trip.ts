@@ -11,7 +11,7 @@ import type { Proved } from './guard/prove.ts'
 import type { JudgedValue } from './judge-bundle.ts'
 import { emptyRequest } from './request.ts'
 import type { FhirRequest } from './request.ts'
-import { forward, outboundOf } from './steps/forward.ts'
+import { forward, outboundOf, pageOf } from './steps/forward.ts'
 import type { Outbound } from './steps/forward.ts'
 import { guard } from './steps/guard.ts'
 import type { Bound } from './steps/bind.ts'
@@ -36,11 +36,9 @@ export async function fetchJudged(
   trip: Trip,
 ): Promise<Fetched | Refusal> {
   const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
-  const outbound = outboundOf(bound.sent, urls)
-  const received = await sendOutbound(
-    target === undefined ? outbound : { ...outbound, target },
-    trip,
-  )
+  const outbound =
+    target === undefined ? outboundOf(bound.sent, urls) : pageOf(target, bound.sent, urls)
+  const received = await sendOutbound(outbound, trip)
   const expected = expectationOf(bound, trip.launch.view)
   const guarded = guard(received, expected, trip.deps.prove)
   const judged =

@@ -35,7 +35,7 @@ export function streamBody(
       )
       controller?.abort(new Error(fault))
     }
-    // Until the first byte; after it undici's own body timeout watches.
+    // Until the first byte; after it undici's own body timeout watches the EHR, and this the browser.
     const timer = setTimeout(() => stop('timeout'), limits.timeoutMs)
     ask.listener.whenGone = () => stop('gone')
 
@@ -67,14 +67,26 @@ export function streamBody(
         onResponseData: (started, chunk) => {
           bytes += chunk.length
           if (sink === undefined || bytes > limits.maxBodyBytes) stop('too_large')
-          else if (!sink.write(chunk)) {
-            started.pause()
-            sink.whenReady = () => started.resume()
-          }
+          else if (!sink.write(chunk)) waitFor(sink, started, limits.timeoutMs, () => stop('gone'))
         },
         onResponseEnd: () => settle({ kind: 'streamed', bytes, whole: true }),
         onResponseError: (_, error) => stop(isTimeout(error) ? 'timeout' : 'unreachable'),
       },
     )
   })
+}
+
+/** The EHR is read no further until the browser takes more; one that takes nothing for so long is given up. */
+function waitFor(
+  sink: Sink,
+  started: Dispatcher.DispatchController,
+  ms: number,
+  giveUp: () => void,
+): void {
+  started.pause()
+  const timer = setTimeout(giveUp, ms)
+  sink.whenReady = () => {
+    clearTimeout(timer)
+    started.resume()
+  }
 }

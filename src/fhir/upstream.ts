@@ -1,5 +1,3 @@
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import { Pool, ProxyAgent } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Tenant } from '../config/schema/tenant.ts'
@@ -7,7 +5,8 @@ import { quirksOf } from '../ehr/quirks.ts'
 import { tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
-import { answerHeaders, errorCode, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { unfold } from './unfold.ts'
 import { streamBody } from './upstream-stream.ts'
 import { createUpstreamUrls } from './upstream-url.ts'
 
@@ -79,6 +78,8 @@ export interface UpstreamFault {
     | 'gone'
     /** No room: the queue is full, the circuit open, or too many bytes are held. */
     | 'busy'
+    /** The EHR has asked this launch to wait. */
+    | 'throttled'
     | 'circuit'
     | 'memory'
   readonly sent: boolean
@@ -86,7 +87,6 @@ export interface UpstreamFault {
 }
 
 const connectTimeoutMsMax = 5000
-const unzip = promisify(gunzip)
 
 export function createUpstream(tenant: Tenant, budget: Budget): Upstream {
   const { timeoutMs, maxBodyBytes } = tenant.upstream
@@ -103,7 +103,8 @@ export function createUpstream(tenant: Tenant, budget: Budget): Upstream {
       if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
       if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
       const result = await dispatch(pool, urls.origin, ask, { timeoutMs, maxBodyBytes, hold })
-      return result.kind === 'raw' ? decode(result, maxBodyBytes) : result
+      if (result.kind === 'fault') return result
+      return decode(result, maxBodyBytes, (bytes) => hold(ask.listener, bytes))
     },
     stream: async (ask, begin) => {
       if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
@@ -213,21 +214,20 @@ function dispatch(
   })
 }
 
+/** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */
 async function decode(
   raw: RawAnswer,
   maxBodyBytes: number,
+  hold: (bytes: number) => boolean,
 ): Promise<UpstreamAnswer | UpstreamFault> {
   const encoding = raw.headers['content-encoding'] ?? 'identity'
   if (encoding === 'identity') return answer(raw, raw.body)
   if (encoding !== 'gzip') return { kind: 'fault', fault: 'encoding', sent: true }
   if (raw.body.length === 0) return answer(raw, raw.body)
-  try {
-    return answer(raw, await unzip(raw.body, { maxOutputLength: maxBodyBytes }))
-  } catch (error) {
-    // A small body that unfolds without end is stopped at the same limit as a large one.
-    const tooLarge = errorCode(error) === 'ERR_BUFFER_TOO_LARGE'
-    return { kind: 'fault', fault: tooLarge ? 'too_large' : 'encoding', sent: true }
-  }
+  const unfolded = await unfold(raw.body, maxBodyBytes, hold)
+  return typeof unfolded === 'string'
+    ? { kind: 'fault', fault: unfolded, sent: true }
+    : answer(raw, unfolded)
 }
 
 function answer(raw: RawAnswer, body: Buffer): UpstreamAnswer {

@@ -9,6 +9,8 @@ import type { UpstreamUrls } from './upstream-url.ts'
 /** One upstream for each tenant, made when the process starts. */
 export interface Upstreams {
   of(tenant: Tenant): TenantUpstream
+  /** Room for so many more bytes of this request; false: none. */
+  hold(tenant: Tenant, listener: Listener, bytes: number): boolean
   /** A request is over: what was held for it is free again. */
   release(tenant: Tenant, listener: Listener): void
   close(): Promise<void>
@@ -49,6 +51,11 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
       const found = byId.get(tenant.id)
       if (found === undefined) throw new TypeError('a tenant without an upstream')
       return found
+    },
+    hold: (tenant, listener, bytes) => {
+      if (!budget.take(tenant.id, bytes)) return false
+      listener.held += bytes
+      return true
     },
     release: (tenant, listener) => {
       budget.give(tenant.id, listener.held)

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import t from 'tap'
 import { createWorld, launchId, respondWith } from './helper.ts'
 import type { World, WorldOptions } from './helper.ts'
@@ -119,4 +120,87 @@ t.test('a stream that breaks off is cut, and recorded', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   t.match(world.audited.at(-1), { event: 'fhir.aborted', bytes: 100 })
+})
+
+t.test('an attachment with an older token is tried once more with a newer one', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  world.ehr.answer = (incoming, outgoing) => {
+    const fresh = incoming.headers.authorization === 'Bearer access-token-2'
+    respondWith('x', fresh ? 200 : 401, { 'content-type': 'application/pdf' })(
+      incoming,
+      outgoing,
+      '',
+    )
+  }
+  t.equal((await world.fetch(handle)).status, 200)
+  t.equal(world.refusals, 1)
+  world.ehr.answer = respondWith('', 401)
+  t.equal((await world.fetch(handle)).headers['smart-bff-state'], 'authorization_expired')
+})
+
+t.test(
+  'attachments share the circuit, the retry and the patience of everything else',
+  async (t) => {
+    const world = await open(t, {
+      tenant: { upstream: { circuit: { failures: 2, openSeconds: 5 } } },
+    })
+    const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+    const pdf = respondWith('x', 200, { 'content-type': 'application/pdf' })
+    let cuts = 1
+    world.ehr.answer = (incoming, outgoing) => {
+      cuts -= 1
+      if (cuts === 0) incoming.socket.destroy()
+      else pdf(incoming, outgoing, '')
+    }
+    t.equal((await world.fetch(handle)).status, 200, 'a broken connection, once')
+    world.ehr.answer = respondWith('', 429, { 'retry-after': '1' })
+    t.equal((await world.fetch(handle)).status, 429)
+    const asked = world.ehr.seen.length
+    t.equal((await world.fetch(handle)).status, 429)
+    t.equal(world.ehr.seen.length, asked)
+    await new Promise((resolve) => setTimeout(resolve, 1050))
+    world.ehr.answer = respondWith('', 503)
+    t.equal((await world.fetch(handle)).status, 503)
+    const { upstream, urls } = world.deps.upstreams.of(world.tenant)
+    const ask = {
+      method: 'GET',
+      target: `${urls.prefix}/x`,
+      launch: 'other',
+      accessToken: 'x',
+    } as const
+    const listener = { gone: false, whenGone: undefined, held: 0 }
+    await upstream.send({ ...ask, headers: [], body: undefined, listener })
+    const failed = world.ehr.seen.length
+    t.match((await world.fetch(handle)).headers['retry-after'], /^[45]$/, 'the circuit is open')
+    t.equal(world.ehr.seen.length, failed)
+  },
+)
+
+t.test('a browser that stops reading does not hold a connection for ever', async (t) => {
+  const world = await open(t, { tenant: { upstream: { timeoutMs: 300 } } })
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  const sent = new Promise<void>((resolve) => {
+    world.ehr.answer = (incoming, outgoing) => {
+      incoming.socket.once('close', () => resolve())
+      outgoing.writeHead(200, { 'content-type': 'application/pdf' })
+      const fill = (): void => {
+        while (!outgoing.destroyed && outgoing.write(Buffer.alloc(65_536)));
+      }
+      outgoing.on('drain', fill)
+      fill()
+    }
+  })
+  const socket = connect(Number(new URL(world.ours).port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.pause()
+  socket.write(
+    `GET ${handle} HTTP/1.1\r\nhost: x\r\nsmart-bff: 1\r\ncookie: ${world.cookie}\r\n\r\n`,
+  )
+  await sent
+  for (let waits = 0; waits < 100 && world.audited.at(-1)?.event !== 'fhir.aborted'; waits += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  t.match(world.audited.at(-1), { event: 'fhir.aborted' })
+  socket.destroy()
 })

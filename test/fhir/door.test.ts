@@ -235,6 +235,8 @@ t.test("the EHR's errors are told in our words", async (t) => {
     [206, 502, 'data_unavailable'],
   ]
   for (const [upstream, status, state] of rows) {
+    // Each of its own: who was told to wait is not sent again.
+    const world = await open(t)
     world.ehr.answer = respondWith({ resourceType: 'OperationOutcome', issue: [issue] }, upstream, {
       'retry-after': '7',
       location: 'https://evil.example/',
@@ -325,6 +327,9 @@ t.test('paging links become ours, and lead back only through today’s decisions
     ['Observation?_offset=10', '/fhir/r4/Observation?_offset=10'],
     [`${origin.slice(7)}/fhir/r4/Encounter?_after=1`, '/fhir/r4/Encounter?_after=1'],
     [`${base}/Observation/_search?_page=2`, '/fhir/r4/Observation/_search?_page=2'],
+    [`${base}/Observation?__t=12&__page-id=a`, '/fhir/r4/Observation?__t=12&__page-id=a'],
+    [`${base}/Observation?_page_token=CAE`, '/fhir/r4/Observation?_page_token=CAE'],
+    [`${base}/Observation?_cursor=1&_after=2`, '/fhir/r4/Observation?_cursor=1&_after=2'],
   ]
   for (const [link, target] of shapes) {
     world.ehr.answer = respondWith(page(link))
@@ -337,6 +342,10 @@ t.test('paging links become ours, and lead back only through today’s decisions
     const second = await world.fetch(next.url.slice('http://localhost:3000'.length))
     t.equal(second.status, 200, link)
     t.equal(world.ehr.seen.at(-1)?.url, target)
+    // A link to _search cannot be had by GET: it is asked as it was.
+    const posted = target.includes('/_search?')
+    t.equal(world.ehr.seen.at(-1)?.method, posted ? 'POST' : 'GET')
+    t.equal(world.ehr.seen.at(-1)?.body, posted ? 'patient=p1&category=vital-signs' : '')
   }
 
   const traps = [

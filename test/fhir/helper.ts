@@ -30,6 +30,8 @@ export interface World {
   readonly deps: FhirDeps
   /** Origin of our own listener. */
   readonly ours: string
+  /** The session's, as a browser sends it. */
+  readonly cookie: string
   readonly ehr: Ehr
   readonly audited: AuditEvent[]
   /** What the guard found in an answer, beside the record of the request. */
@@ -215,6 +217,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     tenant,
     deps,
     ours,
+    cookie: sessionCookie(),
     ehr,
     audited,
     findings,

@@ -1,9 +1,14 @@
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { createBudget } from '../../src/fhir/resilience/budget.ts'
 import { createCircuit } from '../../src/fhir/resilience/circuit.ts'
 import { createGate } from '../../src/fhir/resilience/gate.ts'
-import { createWorld, launchId, respondWith } from './helper.ts'
+import type { Leaver } from '../../src/fhir/resilience/gate.ts'
+import { createPatience } from '../../src/fhir/resilience/patience.ts'
+import { createUpstreams } from '../../src/fhir/upstreams.ts'
+import { createWorld, launchId, makeTenant, respondWith } from './helper.ts'
 import type { World, WorldOptions } from './helper.ts'
 
 const path = `/fhir/${launchId}/Patient/p1`
@@ -42,25 +47,162 @@ t.test('a circuit opens after failures of two launches, and lets one try', (t) =
   t.end()
 })
 
+const limits = { atOnce: 1, atOncePerLaunch: 1, waiting: 5, waitingPerLaunch: 3, waitMs: 1000 }
+
 t.test('a gate lets launches in by turns', async (t) => {
-  const gate = createGate({ atOnce: 1, waiting: 5, waitingPerLaunch: 3, waitMs: 1000 })
+  const gate = createGate(limits)
   t.ok(await gate.enter('a'))
   const order: string[] = []
   const wait = async (launch: string): Promise<void> => {
     const admitted = await gate.enter(launch)
     order.push(admitted ? launch : `${launch} turned away`)
-    if (admitted) gate.leave()
+    if (admitted) gate.leave(launch)
   }
   const all = ['a', 'a', 'a', 'a', 'b', 'c', 'd'].map((launch) => wait(launch))
-  gate.leave()
+  gate.leave('a')
   await Promise.all(all)
   t.strictSame(order.toSorted(), ['a', 'a', 'a', 'a turned away', 'b', 'c', 'd turned away'])
   t.ok(order.indexOf('b') < order.lastIndexOf('a'), 'b did not wait for all of a')
-  const short = createGate({ atOnce: 1, waiting: 5, waitingPerLaunch: 3, waitMs: 20 })
+  const short = createGate({ ...limits, waitMs: 20 })
   t.ok(await short.enter('a'))
   t.notOk(await short.enter('b'), 'waited too long')
-  short.leave()
+  short.leave('a')
   t.ok(await short.enter('c'))
+})
+
+t.test('one launch never has all the connections, nor a place when nobody listens', async (t) => {
+  const gate = createGate({ ...limits, atOnce: 4, atOncePerLaunch: 3 })
+  for (let count = 0; count < 3; count += 1) t.ok(await gate.enter('a'))
+  const listener: Leaver = { gone: false, whenGone: undefined }
+  const fourth = gate.enter('a', listener)
+  t.ok(await gate.enter('b'), 'there is room for another, though a waits')
+  const fifth = gate.enter('a')
+  gate.leave('b')
+  let settled = false
+  void fourth.then(() => (settled = true))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  t.notOk(settled, 'the place of b is not for a')
+  listener.whenGone?.()
+  t.notOk(await fourth, 'the browser went away')
+  gate.leave('a')
+  t.ok(await fifth)
+  t.notOk(await gate.enter('a', { gone: true, whenGone: undefined }))
+})
+
+t.test('slow answers to one launch leave the others their turn', async (t) => {
+  const world = await open(t, { tenant: { upstream: { connections: 4, timeoutMs: 3000 } } })
+  const { upstream, urls } = world.deps.upstreams.of(world.tenant)
+  const held: (() => void)[] = []
+  world.ehr.answer = (incoming, outgoing) => {
+    const answer = (): void => respondWith(patient)(incoming, outgoing, '')
+    if (incoming.headers.authorization === 'Bearer slow') held.push(answer)
+    else answer()
+  }
+  const send = (launch: string, accessToken: string): ReturnType<typeof upstream.send> =>
+    upstream.send({
+      method: 'GET',
+      target: `${urls.prefix}/Patient/p1`,
+      launch,
+      accessToken,
+      headers: [],
+      body: undefined,
+      listener: { gone: false, whenGone: undefined, held: 0 },
+    })
+  const slow = Array.from({ length: 10 }, () => send('a', 'slow'))
+  while (held.length < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (const launch of ['b', 'c', 'd']) {
+    t.match(await send(launch, 'quick'), { kind: 'answer', status: 200 }, launch)
+  }
+  t.equal(held.length, 3, 'three of four connections, and no more')
+  const timer = setInterval(() => held.splice(0).forEach((answer) => answer()), 5)
+  for (const one of await Promise.all(slow)) t.match(one, { kind: 'answer' })
+  clearInterval(timer)
+})
+
+t.test('Retry-After is honoured: the launch is not sent again before its time', (t) => {
+  let now = Date.parse('2026-01-01T00:00:00Z')
+  const patience = createPatience(() => now)
+  patience.told('a', 429, '7')
+  t.strictSame(patience.left('a'), { status: 429, seconds: 7 })
+  t.equal(patience.left('b'), undefined)
+  now += 6_500
+  t.strictSame(patience.left('a'), { status: 429, seconds: 1 })
+  now += 500
+  t.equal(patience.left('a'), undefined)
+  patience.told('a', 503, 'Thu, 01 Jan 2026 00:00:20 GMT')
+  t.strictSame(patience.left('a'), { status: 503, seconds: 13 })
+  patience.told('b', 429, '86400')
+  t.strictSame(patience.left('b'), { status: 429, seconds: 60 }, 'a minute at most')
+  for (const text of ['0', '-1', 'soon', '', undefined]) {
+    patience.told('c', 429, text)
+    t.equal(patience.left('c'), undefined, text ?? 'without')
+  }
+  patience.told('c', 500, '7')
+  t.equal(patience.left('c'), undefined)
+  t.end()
+})
+
+t.test('429 is passed on once, and answered without the EHR until then', async (t) => {
+  const world = await open(t)
+  world.ehr.answer = respondWith({}, 429, { 'retry-after': '1' })
+  for (let repeats = 0; repeats < 3; repeats += 1) {
+    const answer = await world.fetch(path)
+    t.equal(answer.status, 429)
+    t.equal(answer.headers['retry-after'], '1')
+  }
+  t.equal(world.ehr.seen.length, 1)
+  world.ehr.answer = respondWith(patient)
+  await new Promise((resolve) => setTimeout(resolve, 1050))
+  t.equal((await world.fetch(path)).status, 200)
+})
+
+t.test('what unfolds, and what is sent up, counts as held', async (t) => {
+  const world = await open(t)
+  const { upstreams } = world.deps
+  const other = { gone: false, whenGone: undefined, held: 0 }
+  const half = 128 * 1_048_576
+  t.ok(upstreams.hold(world.tenant, other, half - 100_000))
+  const large = { ...patient, text: { div: 'x'.repeat(200_000) } }
+  world.ehr.answer = respondWith(gzipSync(JSON.stringify(large)), 200, {
+    'content-encoding': 'gzip',
+  })
+  const refused = await world.fetch(path)
+  t.equal(refused.status, 503)
+  t.equal(refused.headers['retry-after'], '1')
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  t.ok(upstreams.hold(world.tenant, other, 99_000))
+  const up = await world.fetch(`/fhir/${launchId}/Patient/_search`, {
+    method: 'POST',
+    headers: form,
+    body: `_id=${'x'.repeat(2000)}`,
+  })
+  t.equal(up.status, 503)
+  upstreams.release(world.tenant, other)
+  t.equal((await world.fetch(path)).status, 200)
+  t.ok(upstreams.hold(world.tenant, other, half), 'everything was given back')
+})
+
+t.test('a browser that takes nothing is cut, and gives back what it held', async (t) => {
+  const world = await open(t, { tenant: { upstream: { timeoutMs: 300 } } })
+  const large = { ...patient, text: { div: 'x'.repeat(15_000_000) } }
+  world.ehr.answer = respondWith(large)
+  const { port } = new URL(world.ours)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.pause()
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nsmart-bff: 1\r\ncookie: ${world.cookie}\r\n\r\n`)
+  while (world.audited.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  const listener = { gone: false, whenGone: undefined, held: 0 }
+  const half = 128 * 1_048_576
+  let free = false
+  for (let waits = 0; waits < 300 && !free; waits += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    free = world.deps.upstreams.hold(world.tenant, listener, half)
+  }
+  t.ok(free)
+  socket.resume()
+  await closed
 })
 
 t.test('the bytes held for judging are bounded, for one tenant to half', (t) => {
@@ -143,4 +285,29 @@ t.test('an EHR that is down is left alone for a while', async (t) => {
   t.equal(answer.status, 503)
   t.match(answer.headers['retry-after'], /^[45]$/)
   t.equal(world.ehr.seen.length, 5)
+})
+
+t.test('a connection that is never made: a timeout, and nothing was sent', async (t) => {
+  const server = createServer(() => undefined)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  // It accepts, and never answers the TLS handshake.
+  const tenant = makeTenant(`https://127.0.0.1:${port}/fhir`, {
+    tenant: { upstream: { timeoutMs: 300 } },
+  })
+  const upstreams = createUpstreams([tenant])
+  t.teardown(async () => {
+    server.close()
+    await upstreams.close()
+  })
+  const { upstream } = upstreams.of(tenant)
+  const ask = {
+    method: 'POST',
+    target: '/fhir/Observation',
+    launch: 'a',
+    accessToken: 'x',
+  } as const
+  const listener = { gone: false, whenGone: undefined, held: 0 }
+  const result = await upstream.send({ ...ask, headers: [], body: Buffer.from('{}'), listener })
+  t.match(result, { kind: 'fault', fault: 'timeout', sent: false })
 })

@@ -3,28 +3,44 @@
  * that one launch cannot starve the others; who waits too long, or finds the lines full, is turned away.
  */
 export interface Gate {
-  /** True: go, and call `leave` afterwards. False: full, or waited too long. */
-  enter(launch: string): Promise<boolean>
-  leave(): void
+  /** True: go, and call `leave` afterwards. False: full, waited too long, or nobody listens any more. */
+  enter(launch: string, listener?: Leaver): Promise<boolean>
+  leave(launch: string): void
+}
+
+/** Who waits may go away. */
+export interface Leaver {
+  readonly gone: boolean
+  whenGone: (() => void) | undefined
 }
 
 export interface GateLimits {
   readonly atOnce: number
+  /** Of one launch: fewer than `atOnce`, so that slow answers to one leave room for the others. */
+  readonly atOncePerLaunch: number
   readonly waiting: number
   readonly waitingPerLaunch: number
   readonly waitMs: number
 }
 
 interface Waiter {
-  readonly admit: (admitted: boolean) => void
-  readonly timer: NodeJS.Timeout
+  readonly admit: () => void
 }
 
 export function createGate(limits: GateLimits): Gate {
   let inside = 0
   let waiting = 0
+  const insideOf = new Map<string, number>()
   /** In insertion order: the launch whose turn it is stands first. */
   const lines = new Map<string, Waiter[]>()
+
+  const hasRoom = (launch: string): boolean =>
+    inside < limits.atOnce && (insideOf.get(launch) ?? 0) < limits.atOncePerLaunch
+
+  const admit = (launch: string): void => {
+    inside += 1
+    count(insideOf, launch, 1)
+  }
 
   const remove = (launch: string, waiter: Waiter): void => {
     const line = lines.get(launch)
@@ -36,43 +52,55 @@ export function createGate(limits: GateLimits): Gate {
   }
 
   const admitNext = (): void => {
-    const next = lines.entries().next()
-    if (next.done === true) return
-    const [launch, line] = next.value
-    const [waiter] = line
-    if (waiter === undefined) return
-    remove(launch, waiter)
-    // To the end: the others come first now.
-    if (line.length > 0) {
-      lines.delete(launch)
-      lines.set(launch, line)
+    for (const [launch, line] of lines) {
+      const [waiter] = line
+      if (waiter === undefined || !hasRoom(launch)) continue
+      remove(launch, waiter)
+      // To the end: the others come first now.
+      if (line.length > 0) {
+        lines.delete(launch)
+        lines.set(launch, line)
+      }
+      admit(launch)
+      waiter.admit()
+      return
     }
-    clearTimeout(waiter.timer)
-    inside += 1
-    waiter.admit(true)
   }
 
+  const wait = (launch: string, listener: Leaver | undefined): Promise<boolean> =>
+    new Promise((resolve) => {
+      const line = lines.get(launch) ?? []
+      const settle = (admitted: boolean): void => {
+        clearTimeout(timer)
+        if (listener !== undefined) listener.whenGone = undefined
+        resolve(admitted)
+      }
+      const giveUp = (): void => {
+        remove(launch, waiter)
+        settle(false)
+      }
+      const timer = setTimeout(giveUp, limits.waitMs)
+      const waiter: Waiter = { admit: () => settle(true) }
+      if (listener !== undefined) listener.whenGone = giveUp
+      line.push(waiter)
+      lines.set(launch, line)
+      waiting += 1
+    })
+
   return {
-    enter: (launch) => {
-      if (inside < limits.atOnce && waiting === 0) {
-        inside += 1
+    enter: (launch, listener) => {
+      // Who waits while there is room has all that one launch may have.
+      if (!lines.has(launch) && hasRoom(launch)) {
+        admit(launch)
         return admitted
       }
-      const line = lines.get(launch) ?? []
-      if (waiting >= limits.waiting || line.length >= limits.waitingPerLaunch) return turnedAway
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          remove(launch, waiter)
-          resolve(false)
-        }, limits.waitMs)
-        const waiter: Waiter = { admit: resolve, timer }
-        line.push(waiter)
-        lines.set(launch, line)
-        waiting += 1
-      })
+      const before = lines.get(launch)?.length ?? 0
+      const full = waiting >= limits.waiting || before >= limits.waitingPerLaunch
+      return full || listener?.gone === true ? turnedAway : wait(launch, listener)
     },
-    leave: () => {
+    leave: (launch) => {
       inside -= 1
+      count(insideOf, launch, -1)
       admitNext()
     },
   }
@@ -80,3 +108,9 @@ export function createGate(limits: GateLimits): Gate {
 
 const admitted = Promise.resolve(true)
 const turnedAway = Promise.resolve(false)
+
+function count(counts: Map<string, number>, name: string, by: number): void {
+  const sum = (counts.get(name) ?? 0) + by
+  if (sum === 0) counts.delete(name)
+  else counts.set(name, sum)
+}

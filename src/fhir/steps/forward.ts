@@ -1,6 +1,6 @@
 import type { Tokens } from '../../vault/vault.ts'
 import type { OpenedLaunch } from '../exchange.ts'
-import { printQuery } from '../request.ts'
+import { parameterName, printQuery } from '../request.ts'
 import type { FhirRequest } from '../request.ts'
 import type { Listener, Upstream, UpstreamAnswer, UpstreamAsk, UpstreamFault } from '../upstream.ts'
 import type { UpstreamUrls } from '../upstream-url.ts'
@@ -53,4 +53,16 @@ export function outboundOf(request: FhirRequest, urls: UpstreamUrls): Outbound {
     headers: [...strictSearch, ...form],
     body: Buffer.from(printQuery(request.parameters)),
   }
+}
+
+/**
+ * Where a page link leads. A link to `Type/_search` cannot be had by GET (LinuxForHealth after a search by POST): it is
+ * asked as it was, with the parameters that the link does not name itself in the form (fhir-access-and-audit.md 2.2).
+ */
+export function pageOf(target: string, sent: FhirRequest, urls: UpstreamUrls): Outbound {
+  const [path = '', query = ''] = target.split('?', 2)
+  if (!path.endsWith('/_search')) return { ...outboundOf(sent, urls), target }
+  const named = new Set(new URLSearchParams(query).keys())
+  const parameters = sent.parameters.filter((parameter) => !named.has(parameterName(parameter)))
+  return { ...outboundOf({ ...sent, parameters, post: true }, urls), target }
 }

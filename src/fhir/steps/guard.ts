@@ -46,6 +46,8 @@ export function refuseFault({ fault, retryAfter = 1 }: UpstreamFault): Refusal {
       return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
     case 'outside':
       return refuse('FHIR_PATH_INVALID', 'link_outside')
+    case 'throttled':
+      return { ...refuse('FHIR_EHR_BUSY'), retryAfter: String(retryAfter) }
     case 'busy':
     case 'circuit':
     case 'memory':

@@ -64,8 +64,12 @@ const issueCodes: Readonly<Record<number, string>> = {
   504: 'timeout',
 }
 
+/** Less than this a socket takes at once. */
+const unwatchedBytes = 65_536
+const stallMs = 15_000
+
 function send(
-  { incoming, outgoing, incident }: Exchange,
+  { incoming, outgoing, incident, view }: Exchange,
   status: number,
   headers: Readonly<Record<string, string>>,
   body: Buffer,
@@ -80,6 +84,10 @@ function send(
     'content-length': body.length,
     ...(unread ? { connection: 'close' } : {}),
   })
+  if (body.length > unwatchedBytes) {
+    // A browser that takes nothing for so long gives back what is held for it.
+    outgoing.setTimeout(view?.tenant.upstream.timeoutMs ?? stallMs, () => outgoing.destroy())
+  }
   outgoing.end(incoming.method === 'HEAD' ? undefined : body)
 }
 
