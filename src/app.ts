@@ -25,6 +25,7 @@ import { createMetrics } from './operations/metrics.ts'
 import { closeGround, createLife, type Life } from './operations/life.ts'
 import { watchProcess } from './operations/watch-process.ts'
 import { createMatrix } from './operations/matrix.ts'
+import { createCircuitStates } from './operations/circuit-states.ts'
 import { reportReadiness } from './operations/report-readiness.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
@@ -109,7 +110,7 @@ async function layGround(config: Config) {
   })
   if ('memory' in config.store) log.warn({ event: 'store.embedded', reason: 'not_for_production' })
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
-  const matrix = createMatrix({ store })
+  const matrix = createMatrix({ store, scopes: { tenants: config.tenants, now } })
   const audit = countRecords(matrix.listening(written), metrics)
   const health = createHealth({
     auditHealthy: () => audit.healthy(),
@@ -117,7 +118,19 @@ async function layGround(config: Config) {
     onChange: reportReadiness(log),
   })
   watchProcess(metrics, health, written)
-  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix, health, storeFaults }
+  return {
+    now,
+    log,
+    metrics,
+    audit,
+    store,
+    keyRing,
+    pseudonyms,
+    matrix,
+    health,
+    storeFaults,
+    circuits: createCircuitStates(now),
+  }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -198,7 +211,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
 
 /** The way of a FHIR request: src/fhir/pipeline.ts tells it step by step. */
 function openFhir(config: Config, ground: Ground, launches: Launches) {
-  const { now, audit, log, metrics, store } = ground
+  const { now, audit, log, metrics, store, circuits } = ground
   const { tokens, cookies } = launches
   // Opened records stay in memory for as long as the store's link would tell of their end (DESIGN rule 12).
   const vault = createRememberingVault({ vault: launches.vault, store, now })
@@ -216,6 +229,7 @@ function openFhir(config: Config, ground: Ground, launches: Launches) {
     onAnswer: (tenant, outcome, seconds) => metrics.upstream(tenant, outcome, seconds),
     onCircuit: (tenant, open) => {
       metrics.circuit(tenant, open)
+      circuits.changed(tenant, open)
       log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
     },
   })
@@ -308,6 +322,8 @@ function assemble(
     store,
     vault: launches.vault,
     launchIndex: launches.index,
+    circuits: ground.circuits,
+    ehrs,
     revoke,
     onFault: (error, request) => log.error({ event: 'staff.fault', request, error }),
   })

@@ -33,7 +33,7 @@ const judges: ReadonlyMap<string, (value: string) => boolean> = new Map([
   ['zone', (value) => /^[A-Za-z0-9_+/-]{1,64}$/.test(value)],
   ['denied', oneWord('1')],
   ['ask', oneWord('open patient all')],
-  ['action', oneWord('saved removed')],
+  ['action', oneWord('saved removed verified')],
   ['from', (value) => moment.test(value)],
   ['to', (value) => moment.test(value)],
   // A login name stands only where the log knows it already: src/staff/filter.ts sees to that.

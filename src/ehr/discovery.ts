@@ -9,6 +9,8 @@ import { readSmartConfiguration, type SmartConfiguration } from './smart-configu
 /** One tenant's discovery document: fetched once, renewed in the background, used while broken for a day. */
 export interface Discovery {
   current(): Promise<SmartConfiguration>
+  /** For people, milliseconds since the epoch: when it was last read, and when that last failed. */
+  state(): { readonly readAt: number | undefined; readonly failedAt: number | undefined }
 }
 
 export interface DiscoveryDeps {
@@ -33,6 +35,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   let kept: Kept | undefined
   let underway: Promise<Kept> | undefined
   let nextTryAt = 0
+  let failedAt: number | undefined
 
   const renew = (): Promise<Kept> => {
     underway ??= fetchDocument(deps)
@@ -41,7 +44,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
         return kept
       })
       .catch((error: unknown) => {
-        nextTryAt = deps.now() + retryAfterFaultMs
+        failedAt = deps.now()
+        nextTryAt = failedAt + retryAfterFaultMs
         throw error
       })
       .finally(() => {
@@ -57,6 +61,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       if (age > freshMs && deps.now() >= nextTryAt) renew().catch(() => undefined)
       return kept.document
     },
+    state: () => ({ readAt: kept?.fetchedAt, failedAt }),
   }
 }
 

@@ -2,11 +2,13 @@ import type { Audit, AuditEvent } from '../audit/event.ts'
 import type { Store } from '../store/store.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
+import { createCounters } from './counters.ts'
 import { countsOfEvent, countsOfRecord } from './matrix-counts.ts'
+import { createScopeUse } from './scope-use.ts'
+import type { ScopeUseDeps } from './scope-use.ts'
 
 /**
- * The launch matrix: what real launches have shown of each tenant and mode. Counted in memory and written now and
- * then, off the way of every request; what could not be written waits, within a bound, and its loss harms nobody.
+ * The launch matrix: what real launches have shown of each tenant and mode.
  */
 export interface Matrix {
   /** Hears what the audit hears. */
@@ -25,50 +27,28 @@ export interface Matrix {
 export interface MatrixDeps {
   readonly store: Pick<Store, 'addToMatrix'>
   readonly flushMs?: number
+  /** Counts the use of scopes too. */
+  readonly scopes?: Pick<ScopeUseDeps, 'tenants' | 'now'>
 }
 
 /** A year and a month without a launch, and the mode is forgotten. */
 const lifeMs = 395 * 24 * 60 * 60 * 1000
-const flushMsDefault = 5_000
-/** For one mode, by far: seven members, its scopes, three words for each type. */
-const fieldsMax = 2_000
 
-export function createMatrix(deps: MatrixDeps): Matrix {
-  const waiting = new Map<string, Waiting>()
+export function createMatrix({ store, flushMs, scopes }: MatrixDeps): Matrix {
+  const counters = createCounters({ store, lifeMs, flushMs })
+  const scopeUse = scopes && createScopeUse({ store, flushMs, ...scopes })
   const add = (
     tenant: string | undefined,
     mode: string | undefined,
     names: readonly string[],
   ): void => {
-    if (tenant === undefined || mode === undefined || names.length === 0) return
-    const key = `${tenant}:${mode}`
-    const counts = waiting.get(key)?.counts ?? new Map<string, number>()
-    waiting.set(key, { tenant, mode, counts })
-    for (const name of names) {
-      if (counts.size < fieldsMax || counts.has(name)) counts.set(name, (counts.get(name) ?? 0) + 1)
-    }
+    if (tenant !== undefined && mode !== undefined) counters.add({ tenant, mode }, names)
   }
 
-  const flush = async (): Promise<void> => {
-    const batch = new Map(waiting)
-    waiting.clear()
-    for (const { tenant, mode, counts } of batch.values()) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- a few modes, and nobody waits
-        await deps.store.addToMatrix({ tenant, mode }, counts, lifeMs)
-      } catch {
-        for (const [name, count] of counts) addBack(waiting, { tenant, mode }, name, count)
-      }
-    }
+  const heard = (event: AuditEvent): void => {
+    add(event.tenant, event.mode, countsOfEvent(event))
+    scopeUse?.heard(event)
   }
-
-  let underway = Promise.resolve()
-  const timer = setInterval(() => {
-    underway = underway.then(flush)
-  }, deps.flushMs ?? flushMsDefault)
-  timer.unref()
-
-  const heard = (event: AuditEvent): void => add(event.tenant, event.mode, countsOfEvent(event))
   const began = (record: LaunchRecord): void =>
     add(record.tenant, record.mode, countsOfRecord(record))
 
@@ -90,28 +70,11 @@ export function createMatrix(deps: MatrixDeps): Matrix {
         return created
       },
     }),
-    flush: () => (underway = underway.then(flush)),
+    flush: async () => {
+      await Promise.all([counters.flush(), scopeUse?.flush()])
+    },
     stop: async () => {
-      clearInterval(timer)
-      await (underway = underway.then(flush))
+      await Promise.all([counters.stop(), scopeUse?.stop()])
     },
   }
-}
-
-interface Waiting {
-  readonly tenant: string
-  readonly mode: string
-  readonly counts: Map<string, number>
-}
-
-function addBack(
-  waiting: Map<string, Waiting>,
-  { tenant, mode }: Omit<Waiting, 'counts'>,
-  name: string,
-  count: number,
-): void {
-  const key = `${tenant}:${mode}`
-  const counts = waiting.get(key)?.counts ?? new Map<string, number>()
-  waiting.set(key, { tenant, mode, counts })
-  if (counts.size < fieldsMax || counts.has(name)) counts.set(name, (counts.get(name) ?? 0) + count)
 }

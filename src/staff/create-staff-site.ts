@@ -1,12 +1,18 @@
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { createPublicKey } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { AuditLog } from '../audit/audit.ts'
+import { checkpointsName, readFileName } from '../audit/file-names.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
 import { collectKeptNotes } from '../audit/copies/second-places.ts'
 import { startSearchIndex } from '../audit/search-index/start-index.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { Config } from '../config/schema/config.ts'
+import type { Ehrs } from '../ehr/connection.ts'
+import { createCertificates } from '../operations/certificates.ts'
+import type { CircuitStates } from '../operations/circuit-states.ts'
 import type { Health } from '../operations/health.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
@@ -37,6 +43,8 @@ export interface StaffDeps {
   /** Takes the tokens of a launch back at the EHR. */
   readonly revoke: (record: LaunchRecord) => Promise<void>
   readonly operations: FastifyInstance
+  readonly circuits: CircuitStates
+  readonly ehrs: Ehrs
   readonly now: () => number
   readonly onFault: (error: unknown, incident: string | undefined) => void
 }
@@ -46,6 +54,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   const { staff, publicUrl } = config.operations
   if (staff === undefined || publicUrl === undefined) return undefined
   const { audit, keyRing, health, now, onFault, store, vault, launchIndex, revoke } = deps
+  const { circuits, ehrs } = deps
   const { directory } = config.audit
   const index = startSearchIndex({
     config,
@@ -59,6 +68,11 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   const publicKey = createPublicKey(config.keys.signing.reveal())
   const plugin = staffSite({
     publicOrigin: publicUrl,
+    config,
+    store,
+    circuits,
+    certificates: createCertificates(config, { now }),
+    discovery: (tenant) => ehrs.get(tenant)?.discovery.state(),
     tenants: config.tenants,
     provider:
       staff.oidc === undefined
@@ -81,6 +95,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
       return verifyAudit({ directory, publicKey, keptNotes: notes })
     },
     audit,
+    checkpointAt: () => writtenAt(directory, audit.status().file),
     index,
     health,
     now,
@@ -97,6 +112,17 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
       await own?.close()
       await index.close()
     },
+  }
+}
+
+/** The checkpoints stand beside the file; the last one was written when that file was. */
+async function writtenAt(directory: string, file: string): Promise<number | undefined> {
+  const named = readFileName(file)
+  if (named === undefined) return undefined
+  try {
+    return (await stat(join(directory, checkpointsName(named)))).mtimeMs
+  } catch {
+    return undefined
   }
 }
 

@@ -15,6 +15,8 @@ import { stateRoutes } from './state-routes.ts'
 import type { StateRoutesDeps } from './state-routes.ts'
 import { createDocs } from './docs.ts'
 import { docsRoutes } from './docs-routes.ts'
+import { tenantRoutes } from './tenant-routes.ts'
+import type { TenantRoutesDeps } from './tenant-routes.ts'
 import { createStaffViews } from './views.ts'
 import { createGuard, notFound, showMessage } from './visit.ts'
 
@@ -23,7 +25,12 @@ import { createGuard, notFound, showMessage } from './visit.ts'
  * script; every page and every search is recorded before it is shown.
  */
 export type StaffSiteDeps = Omit<
-  SignInDeps & FindRoutesDeps & ExportRoutesDeps & StateRoutesDeps & LaunchRoutesDeps,
+  SignInDeps &
+    FindRoutesDeps &
+    ExportRoutesDeps &
+    StateRoutesDeps &
+    TenantRoutesDeps &
+    LaunchRoutesDeps,
   'views' | 'guard'
 >
 
@@ -68,6 +75,7 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
     await server.register(exportRoutes(deps))
     await server.register(launchStoryRoutes(deps))
     await server.register(overviewRoutes(deps))
+    await server.register(tenantRoutes(deps))
     await server.register(stateRoutes(deps))
     await server.register(launchRoutes(deps))
     await server.register(docsRoutes(deps))

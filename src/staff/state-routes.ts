@@ -1,74 +1,117 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuditLog } from '../audit/audit.ts'
+import type { IngestProgress } from '../audit/search-index/ingest.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
 import type { LogReport, Verification } from '../audit/verify.ts'
-import type { Tenant } from '../config/schema/tenant.ts'
-import type { Health } from '../operations/health.ts'
 import { completeness } from './find-routes.ts'
+import { duration } from './story.ts'
 import { inZone } from './time-zone.ts'
 import type { Guard, Visit, VisitDeps } from './visit.ts'
 
-/** How the whole does: tenants, integrity. */
+/** Whether the audit is whole, and how far its copies are behind. */
 export interface StateRoutesDeps extends VisitDeps {
   readonly guard: Guard
   readonly index: SearchIndex
   readonly audit: Pick<AuditLog, 'record' | 'healthy' | 'status'>
-  readonly health: Pick<Health, 'status'>
-  readonly tenants: readonly Tenant[]
+  /** When the last checkpoint of this replica was written; undefined before the first. */
+  readonly checkpointAt: () => Promise<number | undefined>
   readonly verify: () => Promise<Verification>
 }
 
+interface Verified {
+  readonly at: number
+  readonly took: number
+  readonly by: string
+  readonly logs: readonly LogReport[]
+}
+
 export function stateRoutes(deps: StateRoutesDeps): FastifyPluginAsync {
-  const { guard, health, tenants, verify } = deps
+  const { guard } = deps
+  const verification = createVerification(deps)
   return async (server) => {
     server.get(
-      '/tenants',
-      guard('tenants', async (visit) => {
-        await visit.record({
-          event: 'staff.viewed',
-          outcome: 'success',
-          parameters: [{ name: 'page', value: 'tenants' }],
-        })
-        return visit.show('tenants', 'Tenants', { tenants, health: health.status() })
-      }),
-    )
-    server.get(
       '/integrity',
-      guard('integrity', (visit) => integrity(deps, visit)),
+      guard('integrity', (visit) => integrity(deps, visit, verification.last())),
     )
     server.post(
       '/integrity',
-      guard('integrity', async (visit) => integrity(deps, visit, await verify())),
+      guard('integrity', async (visit) =>
+        integrity(deps, visit, await verification.run(visit.member.name)),
+      ),
     )
   }
 }
 
-async function integrity(
-  { index, audit, now }: StateRoutesDeps,
-  visit: Visit,
-  verification?: Verification,
-) {
-  const progress = await index.progress()
+/** One at a time, however many ask: it reads every file. What was found stays to be seen. */
+function createVerification({ verify, now }: StateRoutesDeps) {
+  let last: Verified | undefined
+  let underway: Promise<Verified> | undefined
+
+  async function verifyAll(by: string): Promise<Verified> {
+    const at = now()
+    try {
+      const { logs } = await verify()
+      last = { at, took: now() - at, by, logs }
+      return last
+    } finally {
+      underway = undefined
+    }
+  }
+  return {
+    last: () => last,
+    run: (by: string) => (underway ??= verifyAll(by)),
+  }
+}
+
+async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified | undefined) {
+  const { index, audit, checkpointAt, now } = deps
+  const progress = await index.update()
+  const sealedAt = await checkpointAt()
   await visit.record({
     event: 'staff.viewed',
     outcome: 'success',
-    parameters: [{ name: 'page', value: 'integrity' }],
+    parameters: [
+      { name: 'page', value: 'integrity' },
+      ...(visit.request.method === 'POST' ? [{ name: 'action', value: 'verified' }] : []),
+    ],
   })
   const { zone } = visit
+  const time = (at: number): string => `${inZone(at, zone).slice(0, 19)} ${zone}`
+  const { head, sealed, file } = audit.status()
   return visit.show('integrity', 'Integrity', {
     healthy: audit.healthy(),
-    status: audit.status(),
+    file,
+    head,
+    sealed,
+    unsealed: head.seq - sealed,
+    sealedAt:
+      sealedAt === undefined ? null : `${time(sealedAt)}, ${duration(now() - sealedAt)} ago`,
+    index: lagOf(progress),
     complete: completeness(progress),
-    logs: verification?.logs.map(reportOf) ?? null,
-    when: `${inZone(now(), zone).slice(0, 19)} ${zone}`,
+    verified:
+      verified === undefined
+        ? null
+        : {
+            when: time(verified.at),
+            took: duration(verified.took),
+            by: verified.by,
+            whole: verified.logs.every(({ faults }) => faults.length === 0),
+            logs: verified.logs.map(reportOf),
+          },
   })
+}
+
+function lagOf({ behind, unreadable }: IngestProgress): string {
+  const files = behind === 0 ? 'up to date' : `${String(behind)} files behind`
+  return unreadable === 0 ? files : `${files}; ${String(unreadable)} lines are no records`
 }
 
 function reportOf({ instance, records, sealed, faults }: LogReport) {
   const [fault] = faults
+  const more = faults.length > 1 ? `, and ${String(faults.length - 1)} more` : ''
   const sentence =
     fault === undefined
       ? 'whole'
-      : `BROKEN at record ${String(fault.seq)} (${fault.file} line ${String(fault.line)}): ${fault.kind}`
+      : `BROKEN at record ${String(fault.seq)} (${fault.file} line ${String(fault.line)}): ${fault.kind}${more}`
   return { instance, records, sealed, broken: fault !== undefined, sentence }
 }

@@ -44,6 +44,8 @@ const names = [
   'doc',
   'causes',
   'end-launches',
+  'tenant',
+  'contract',
 ] as const
 
 export function createStaffViews(): StaffViews {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { launchContract } from '../../src/cli/contract.ts'
+import { launchContract } from '../../src/operations/contract.ts'
 import { errorTable } from '../../src/errors.ts'
 import { rawConfig, configOf, type TestConfigOptions } from '../support/config.ts'
 

@@ -174,14 +174,46 @@ t.test('one launch is one story, exported with a record of its own', async (t) =
   t.match(await hospital.auditText(), /"staff\.exported".*"format=csv"/)
 })
 
-t.test('overview, tenants, integrity', async (t) => {
-  const overview = await get('/overview?days=7', auditor.cookie)
-  t.match(overview.text, 'Launches by outcome')
-  t.match(overview.text, '<rect')
-  t.match((await get('/tenants', operator.cookie)).text, 'This replica is <strong>ready</strong>')
-  t.match((await get('/integrity', auditor.cookie)).text, 'under a checkpoint')
+t.test('overview: rates, not only counts, and a row for each tenant', async (t) => {
+  const { text } = await get('/overview?days=7', auditor.cookie)
+  t.match(text, 'Launches by outcome')
+  t.match(text, '<rect')
+  t.match(text, /aria-label="Launches by outcome: opened \d+/)
+  t.match(text, /North Hospital<\/a><\/th><td[^>]*>\d+<\/td>/)
+  t.equal((await get('/overview?days=999&tenant=none', auditor.cookie)).status, 200)
+})
+
+t.test(
+  'a tenant: circuit, discovery, what ends, what launches have shown, unused scopes',
+  async (t) => {
+    const all = await get('/tenants', operator.cookie)
+    t.match(all.text, 'This replica is <strong>ready</strong>')
+    t.match(all.text, 'circuit closed')
+    const { text } = await get('/tenants/north', operator.cookie)
+    t.match(text, /Discovery last read<\/dt><dd>20\d\d-/)
+    t.match(text, 'Client key s1 (ES384, signs)')
+    t.match(text, 'Scopes granted and used, over 90 days')
+    t.match(text, /<code>patient\/Observation\.rs<\/code>/)
+    const contract = await get('/tenants/north/contract', operator.cookie)
+    t.match(contract.text, 'client authentication')
+    t.match(contract.text, '<code>private_key_jwt</code>')
+    t.notMatch(contract.text, /style=|<script/)
+    for (const path of ['/tenants/none', '/tenants/none/contract', '/tenants/NORTH']) {
+      t.equal((await get(path, operator.cookie)).status, 404, path)
+    }
+    t.match(await hospital.auditText(), /"page=contract","tenant=north"/)
+  },
+)
+
+t.test('integrity: the last verification stays to be seen, with who asked for it', async (t) => {
+  const before = await get('/integrity', auditor.cookie)
+  t.match(before.text, 'Not verified since this process started.')
+  t.match(before.text, 'up to date')
   const verified = await post('/integrity', {}, { cookie: auditor.cookie })
-  t.match(await verified.text(), /<td>whole<\/td>/)
+  t.match(await verified.text(), />whole<\/td>/)
+  const after = await get('/integrity', auditor.cookie)
+  t.match(after.text, /by anna\.auditor, in /)
+  t.match(after.text, 'every file was whole')
 })
 
 t.test('live launches; one is ended, with a reason, and its owner is told so', async (t) => {

@@ -12,6 +12,8 @@ export function matrixPart(now: () => number): Pick<Store, 'addToMatrix' | 'read
       if (counts.size === 0) return
       const sums = new Map(live(of))
       for (const [field, count] of counts) sums.set(field, (sums.get(field) ?? 0) + count)
+      // A set of a day is not added to again: what is over goes before another comes.
+      for (const [name, { expiresAt }] of kept) if (expiresAt <= now()) kept.delete(name)
       kept.set(`${of.tenant}:${of.mode}`, { counts: sums, expiresAt: now() + lifeMs })
     },
     readMatrix: async (of) => new Map(live(of)),
