@@ -141,7 +141,7 @@ async function matrix(tenant: string | undefined, json: boolean): Promise<void> 
 async function contract(id: string): Promise<void> {
   const config = loadOrSay()
   if (config === undefined) return
-  const { launchContract } = await import('./operations/contract.ts')
+  const { launchContract } = await import('./cli/contract.ts')
   const tenant = config.tenants.find((one) => one.id === id)
   if (tenant !== undefined) return print(process.stdout, launchContract(config, tenant))
   const names = config.tenants.map((one) => one.id).join(', ')

@@ -82,6 +82,7 @@ export function createMarkdown(contents: { id: string; text: string }[] = []) {
   const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false })
   const { rules } = markdown.renderer
   const ids = new Set<string>()
+  let tables = 0
 
   rules['heading_open'] = (tokens, index, options, _env, self) => {
     const token = tokens[index]
@@ -105,8 +106,10 @@ export function createMarkdown(contents: { id: string; text: string }[] = []) {
     return file === undefined ? words : `<img src="/docs/pictures/${file}" alt="${words}" />`
   }
   // Wide ones scroll by themselves, also by keyboard. An inline style would break the policy.
-  rules['table_open'] = () =>
-    '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>\n'
+  rules['table_open'] = () => {
+    tables += 1
+    return `<div class="scroll" role="region" aria-label="Table ${String(tables)}" tabindex="0"><table>\n`
+  }
   rules['table_close'] = () => '</table></div>\n'
   for (const name of ['th_open', 'td_open']) {
     rules[name] = (tokens, index) => {

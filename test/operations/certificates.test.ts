@@ -8,7 +8,8 @@ import { testConfig } from '../support/config.ts'
 
 const dayMs = 86_400_000
 const now = Date.now()
-const until = (days: number) => newCertificate({ notAfter: new Date(now + days * dayMs) })
+const until = (days: number, host = 'localhost') =>
+  newCertificate({ notAfter: new Date(now + days * dayMs), host })
 
 t.test(
   'what ends when: the EHR’s certificate as it is served, ours, and keys that do not',
@@ -19,16 +20,17 @@ t.test(
     await once(server, 'listening')
     t.teardown(() => server.close())
     let connections = 0
-    server.on('secureConnection', () => (connections += 1))
+    server.on('connection', () => (connections += 1))
 
     const { port } = server.address() as AddressInfo
     const own = until(300)
+    const ended = until(-1)
     const config = testConfig({
       iss: `https://127.0.0.1:${String(port)}/fhir`,
       tenant: {
         upstream: {
-          ca: `${until(500).cert}${served.cert}`,
-          clientCertificate: { cert: until(-1).cert, key: own.key },
+          ca: `${until(500, 'authority.example').cert}${served.cert}`,
+          clientCertificate: ended,
         },
       },
       root: { listen: { host: '127.0.0.1', port: 0, tls: own } },

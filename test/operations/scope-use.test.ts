@@ -13,6 +13,7 @@ const begun = Date.UTC(2026, 2, 1, 9, 30)
 const scopes = [
   'launch',
   'openid',
+  'fhirUser',
   'offline_access',
   'patient/Patient.r',
   'patient/Observation.rs?category=vital-signs',
@@ -55,6 +56,7 @@ t.test('granted against used, over 90 days and not longer', async (t) => {
     [
       'launch 1 1 2026-03-01T09 used',
       'openid 1 1 2026-03-01T09 used',
+      'fhirUser 0 1 2026-03-01T09 never granted',
       'offline_access 0 0  never granted',
       'patient/Patient.r 1 1 2026-03-01T09 used',
       'patient/Observation.rs?category=vital-signs 1 1 2026-03-01T11 used',

@@ -217,7 +217,7 @@ t.test('every other page, by keyboard alone', async (t) => {
     await sound(t, name)
   }
   await page.getByRole('link', { name: 'Tenants', exact: true }).click()
-  await page.getByRole('link', { name: 'North Hospital' }).click()
+  await page.getByRole('link', { name: 'North Hospital', exact: true }).click()
   await heading('Certificates and keys').waitFor()
   await sound(t, 'one tenant')
   await page.getByRole('link', { name: 'Launch contract' }).click()
