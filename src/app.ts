@@ -25,7 +25,6 @@ import { createMetrics } from './operations/metrics.ts'
 import { closeGround, createLife, type Life } from './operations/life.ts'
 import { watchProcess } from './operations/watch-process.ts'
 import { createMatrix } from './operations/matrix.ts'
-import { createCircuitStates } from './operations/circuit-states.ts'
 import { reportReadiness } from './operations/report-readiness.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
@@ -118,19 +117,7 @@ async function layGround(config: Config) {
     onChange: reportReadiness(log),
   })
   watchProcess(metrics, health, written)
-  return {
-    now,
-    log,
-    metrics,
-    audit,
-    store,
-    keyRing,
-    pseudonyms,
-    matrix,
-    health,
-    storeFaults,
-    circuits: createCircuitStates(now),
-  }
+  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix, health, storeFaults }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -211,7 +198,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
 
 /** The way of a FHIR request: src/fhir/pipeline.ts tells it step by step. */
 function openFhir(config: Config, ground: Ground, launches: Launches) {
-  const { now, audit, log, metrics, store, circuits } = ground
+  const { now, audit, log, metrics, store } = ground
   const { tokens, cookies } = launches
   // Opened records stay in memory for as long as the store's link would tell of their end (DESIGN rule 12).
   const vault = createRememberingVault({ vault: launches.vault, store, now })
@@ -229,7 +216,6 @@ function openFhir(config: Config, ground: Ground, launches: Launches) {
     onAnswer: (tenant, outcome, seconds) => metrics.upstream(tenant, outcome, seconds),
     onCircuit: (tenant, open) => {
       metrics.circuit(tenant, open)
-      circuits.changed(tenant, open)
       log.warn({ event: 'ehr.circuit', tenant, state: open ? 'open' : 'closed' })
     },
   })
@@ -314,16 +300,11 @@ function assemble(
     tls: config.operations.listen.tls,
   })
   const staff = createStaffSite(config, {
-    audit,
-    health,
+    ...ground,
     operations,
-    keyRing: ground.keyRing,
-    now: ground.now,
-    store,
+    ehrs,
     vault: launches.vault,
     launchIndex: launches.index,
-    circuits: ground.circuits,
-    ehrs,
     revoke,
     onFault: (error, request) => log.error({ event: 'staff.fault', request, error }),
   })

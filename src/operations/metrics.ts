@@ -23,6 +23,8 @@ export interface Metrics {
   auditCopyLost(copy: string, count: number): void
   auditWritten(records: number, seconds: number): void
   circuit(tenant: string, open: boolean): void
+  /** For people: since when, milliseconds since the epoch; undefined while it is closed. */
+  circuitOpenSince(tenant: string): number | undefined
   activeLaunches(count: number): void
   reload(result: 'applied' | 'refused'): void
   /** What is looked at when somebody asks for the metrics, and not before. */
@@ -66,6 +68,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const metrics = defineMetrics(registry)
   metrics.buildInfo.set({ version: options.version ?? 'unknown', node: process.version }, 1)
   const tenantOf = (id: string): string => among(id, tenants)
+  const openSince = new Map<string, number>()
   return {
     launch(outcome, tenant, code = 'none') {
       const known = Object.hasOwn(errorTable, code) ? code : 'none'
@@ -94,7 +97,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       metrics.auditRecords.inc(records)
       metrics.auditSeconds.observe(seconds)
     },
-    circuit: (tenant, open) => metrics.circuitOpen.set({ tenant: tenantOf(tenant) }, open ? 1 : 0),
+    circuit(tenant, open) {
+      metrics.circuitOpen.set({ tenant: tenantOf(tenant) }, open ? 1 : 0)
+      if (open) openSince.set(tenantOf(tenant), Date.now())
+      else openSince.delete(tenantOf(tenant))
+    },
+    circuitOpenSince: (tenant) => openSince.get(tenant),
     activeLaunches: (count) => metrics.activeLaunches.set(count),
     reload: (result) => metrics.reloads.inc({ result }),
     watch: (read) => metrics.watch(read),

@@ -3,17 +3,17 @@ import type { FastifyInstance } from 'fastify'
 import { createPublicKey } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AuditLog } from '../audit/audit.ts'
 import { checkpointsName, readFileName } from '../audit/file-names.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
 import { collectKeptNotes } from '../audit/copies/second-places.ts'
 import { startSearchIndex } from '../audit/search-index/start-index.ts'
+import type { StartedAudit } from '../audit/start-audit.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { Ehrs } from '../ehr/connection.ts'
 import { createCertificates } from '../operations/certificates.ts'
-import type { CircuitStates } from '../operations/circuit-states.ts'
 import type { Health } from '../operations/health.ts'
+import type { Metrics } from '../operations/metrics.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { LaunchIndex } from '../vault/launch-index.ts'
@@ -34,7 +34,7 @@ export interface StaffSite {
 }
 
 export interface StaffDeps {
-  readonly audit: AuditLog
+  readonly audit: StartedAudit
   readonly keyRing: KeyRing
   readonly health: Pick<Health, 'status'>
   readonly store: Store
@@ -43,7 +43,7 @@ export interface StaffDeps {
   /** Takes the tokens of a launch back at the EHR. */
   readonly revoke: (record: LaunchRecord) => Promise<void>
   readonly operations: FastifyInstance
-  readonly circuits: CircuitStates
+  readonly metrics: Pick<Metrics, 'circuitOpenSince'>
   readonly ehrs: Ehrs
   readonly now: () => number
   readonly onFault: (error: unknown, incident: string | undefined) => void
@@ -54,7 +54,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   const { staff, publicUrl } = config.operations
   if (staff === undefined || publicUrl === undefined) return undefined
   const { audit, keyRing, health, now, onFault, store, vault, launchIndex, revoke } = deps
-  const { circuits, ehrs } = deps
+  const { metrics, ehrs } = deps
   const { directory } = config.audit
   const index = startSearchIndex({
     config,
@@ -70,7 +70,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
     publicOrigin: publicUrl,
     config,
     store,
-    circuits,
+    metrics,
     certificates: createCertificates(config, { now }),
     discovery: (tenant) => ehrs.get(tenant)?.discovery.state(),
     tenants: config.tenants,

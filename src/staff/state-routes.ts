@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { AuditLog } from '../audit/audit.ts'
 import type { IngestProgress } from '../audit/search-index/ingest.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
+import type { StartedAudit } from '../audit/start-audit.ts'
 import type { LogReport, Verification } from '../audit/verify.ts'
 import { completeness } from './find-routes.ts'
 import { duration } from './story.ts'
@@ -12,7 +12,7 @@ import type { Guard, Visit, VisitDeps } from './visit.ts'
 export interface StateRoutesDeps extends VisitDeps {
   readonly guard: Guard
   readonly index: SearchIndex
-  readonly audit: Pick<AuditLog, 'record' | 'healthy' | 'status'>
+  readonly audit: Pick<StartedAudit, 'record' | 'healthy' | 'status' | 'copies'>
   /** When the last checkpoint of this replica was written; undefined before the first. */
   readonly checkpointAt: () => Promise<number | undefined>
   readonly verify: () => Promise<Verification>
@@ -87,6 +87,7 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
     sealedAt:
       sealedAt === undefined ? null : `${time(sealedAt)}, ${duration(now() - sealedAt)} ago`,
     index: lagOf(progress),
+    copies: copiesOf(audit.copies(), time),
     complete: completeness(progress),
     verified:
       verified === undefined
@@ -104,6 +105,27 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
 function lagOf({ behind, unreadable }: IngestProgress): string {
   const files = behind === 0 ? 'up to date' : `${String(behind)} files behind`
   return unreadable === 0 ? files : `${files}; ${String(unreadable)} lines are no records`
+}
+
+const copyNames = {
+  stream: { name: 'To the other replicas’ indexes', unit: 'bytes' },
+  stdout: { name: 'Standard output', unit: 'bytes' },
+  repository: { name: 'Audit Record Repository', unit: 'batches' },
+} as const
+
+/** How far each copy is behind, and what it lost for good. */
+function copiesOf(copies: ReturnType<StartedAudit['copies']>, time: (at: number) => string) {
+  return Object.entries(copyNames).flatMap(([key, { name, unit }]) => {
+    const status = Object.entries(copies).find(([one]) => one === key)?.[1]
+    if (status === undefined) return []
+    const { waiting, lost, failingSince } = status
+    const words = [
+      waiting === 0 ? 'up to date' : `${waiting.toLocaleString('en')} ${unit} wait`,
+      ...(failingSince === undefined ? [] : [`fails since ${time(failingSince)}`]),
+      ...(lost === 0 ? [] : [`${lost.toLocaleString('en')} lost; the files have them`]),
+    ]
+    return [{ name, words: words.join('; '), bad: failingSince !== undefined || lost > 0 }]
+  })
 }
 
 function reportOf({ instance, records, sealed, faults }: LogReport) {

@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { Config } from '../config/schema/config.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import type { Certificates, Expiry } from '../operations/certificates.ts'
-import type { CircuitStates } from '../operations/circuit-states.ts'
 import { launchContract } from '../operations/contract.ts'
 import type { Health } from '../operations/health.ts'
 import { readMatrix } from '../operations/matrix-view.ts'
 import type { MatrixView } from '../operations/matrix-view.ts'
+import type { Metrics } from '../operations/metrics.ts'
 import { readScopeUse } from '../operations/scope-use-view.ts'
 import type { Store } from '../store/store.ts'
 import { createMarkdown } from './docs.ts'
@@ -20,7 +20,7 @@ export interface TenantRoutesDeps extends VisitDeps {
   readonly config: Config
   readonly health: Pick<Health, 'status'>
   readonly store: Pick<Store, 'readMatrix'>
-  readonly circuits: Pick<CircuitStates, 'openSince'>
+  readonly metrics: Pick<Metrics, 'circuitOpenSince'>
   readonly certificates: Certificates
   readonly discovery: (tenant: string) => DiscoveryState | undefined
 }
@@ -114,7 +114,7 @@ const viewed = (visit: Visit, page: string, tenant?: string): Promise<void> =>
   })
 
 /** As this replica sees it. */
-function stateOf({ circuits, discovery }: TenantRoutesDeps, { zone }: Visit, tenant: Tenant) {
+function stateOf({ metrics, discovery }: TenantRoutesDeps, { zone }: Visit, tenant: Tenant) {
   const time = (at: number | undefined): string | null =>
     at === undefined ? null : inZone(at, zone).slice(0, 19)
   const { readAt, failedAt } = discovery(tenant.id) ?? { readAt: undefined, failedAt: undefined }
@@ -123,7 +123,7 @@ function stateOf({ circuits, discovery }: TenantRoutesDeps, { zone }: Visit, ten
     name: tenant.name,
     vendor: tenant.vendor,
     paused: tenant.paused ?? null,
-    circuitSince: time(circuits.openSince(tenant.id)),
+    circuitSince: time(metrics.circuitOpenSince(tenant.id)),
     discoveredAt: time(readAt),
     discoveryFailedAt: time(failedAt),
     discoveryFails: (failedAt ?? 0) > (readAt ?? 0),
