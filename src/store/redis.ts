@@ -23,7 +23,8 @@ export function createRedisStore(deps: {
   readonly onFault?: (fault: StoreFault) => void
   readonly onAnswer?: ((operation: string, seconds: number) => void) | undefined
 }): Store {
-  const client = createRedisClient(deps.config)
+  const closed = new AbortController()
+  const client = createRedisClient(deps.config, closed.signal)
   const ask = createAsker(client, {
     onFault: deps.onFault ?? (() => undefined),
     onAnswer: deps.onAnswer,
@@ -55,7 +56,7 @@ export function createRedisStore(deps: {
 
     close() {
       link.close()
-      client.disconnect()
+      closed.abort()
       return Promise.resolve()
     },
   }

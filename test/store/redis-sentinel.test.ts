@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createRedisClient } from '../../src/store/redis/client.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import type { Change, Store } from '../../src/store/store.ts'
 import { startSentinelGroup, tell } from '../support/redis-groups.ts'
@@ -99,4 +100,26 @@ t.test('Sentinel: the death of a master', async (t) => {
   t.equal(await store.readSession('S'), 'blob')
   t.equal(await store.createSession('gone', 'late', expiresAt), false, 'what has ended stays so')
   t.equal(await store.replicated(200), true, 'there is no replica to wait for any more')
+})
+
+t.test('Sentinel: a failover that is told while the connection is being made', async (t) => {
+  const group = await startSentinelGroup()
+  const closed = new AbortController()
+  const client = createRedisClient(group.config, closed.signal)
+  client.on('error', () => undefined)
+  t.teardown(async () => {
+    closed.abort()
+    await group.stop()
+  })
+  t.ok(await until(() => client.status === 'ready'))
+  // What the library's failover detector does with its connector, at the moment when it does harm.
+  const connector = Reflect.get(client, 'connector') as { disconnect(): void }
+  client.once('connecting', () => setImmediate(() => connector.disconnect()))
+  const ended = new Promise((resolve) => {
+    client.once('end', resolve)
+  })
+  client.disconnect(true)
+  await ended
+  t.ok(await until(() => client.status === 'ready'), 'it connects again, without a restart')
+  t.equal(await client.ping(), 'PONG')
 })

@@ -10,15 +10,31 @@ export type RedisConfig = Extract<Config['store'], { redis: unknown }>['redis']
 export type RedisClient = (Redis | Cluster) & ScriptRunner
 
 /**
- * One client for a single server, for Sentinel or for Cluster. Nothing waits in a queue while the connection is down
- * and nothing is sent a second time: a command whose caller has given up must not be carried out later.
+ * One client for a single server, for Sentinel or for Cluster, which connects until `closed` is aborted. Nothing waits
+ * in a queue while the connection is down and nothing is sent a second time: a command whose caller has given up must
+ * not be carried out later.
  *
  * Throws where `store.redis.url` is not a Redis URL.
  */
-export function createRedisClient(config: RedisConfig): RedisClient {
+export function createRedisClient(config: RedisConfig, closed: AbortSignal): RedisClient {
   const client = connect(config, commonOptions(config))
   if (!hasScripts(client)) throw new TypeError('the Redis client did not take the scripts')
+  neverEnd(client, closed)
   return client
+}
+
+/**
+ * ioredis gives up for good (`end`) where Sentinel tells of a failover while the connection is just being made: about
+ * every second failover under load.
+ */
+function neverEnd(client: RedisClient, closed: AbortSignal): void {
+  closed.addEventListener('abort', () => client.disconnect(), { once: true })
+  client.on('end', () => {
+    const again = setTimeout(() => {
+      if (!closed.aborted) client.connect().catch(() => undefined)
+    }, endedDelayMs)
+    again.unref()
+  })
 }
 
 function connect(config: RedisConfig, options: CommonOptions): Redis | Cluster {
@@ -38,6 +54,7 @@ const commandTimeoutMs = 1000
 /** A socket that owes an answer for this long is given up and replaced. */
 const socketTimeoutMs = 2000
 const reconnectDelayMaxMs = 500
+const endedDelayMs = 100
 
 const reconnectDelayMs = (attempt: number): number =>
   Math.min(2 ** Math.min(attempt, 10) * 10, reconnectDelayMaxMs) + Math.random() * 50

@@ -100,7 +100,8 @@ function subscribe(
   onBegin: () => void,
 ): { close(): void } {
   // A Cluster client keeps a connection for messages itself, and moves it when its node goes.
-  const subscriber = client instanceof Cluster ? client : createRedisClient(config)
+  const closed = new AbortController()
+  const subscriber = client instanceof Cluster ? client : createRedisClient(config, closed.signal)
   const begin = (): void => {
     subscriber.subscribe(...channels).then(onBegin, () => undefined)
   }
@@ -110,7 +111,7 @@ function subscribe(
   return {
     close: () => {
       subscriber.off('ready', begin)
-      if (subscriber !== client) subscriber.disconnect()
+      closed.abort()
     },
   }
 }
