@@ -26,6 +26,15 @@ export interface Replica {
   browser(): TestBrowser
   /** Standard output (the application log) and standard error so far. */
   output(): string
+  /** Where it listens. */
+  readonly public: string
+  operations(): string
+  pid(): number
+  readonly auditFolder: string
+  /** SIGKILL: nothing is finished, nothing said good-bye to. */
+  kill(): Promise<void>
+  /** The same replica again, after `kill`. */
+  start(): Promise<void>
 }
 
 export interface DeploymentOptions {
@@ -34,7 +43,17 @@ export interface DeploymentOptions {
   readonly tenant?: Raw
   readonly accessTokenSeconds?: number
   readonly refreshTokens?: 'rotate' | 'keep'
+  readonly sandboxHost?: string
+  /** Of each replica's process. */
+  readonly nodeArgs?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly limitMs?: number
+  /** Each replica its own audit folder, as on machines of their own. */
+  readonly ownFolders?: boolean
 }
+
+/** Characters of output that are kept. */
+const outputKept = 10_000_000
 
 /** The demo's mode, so that the demo app has all that it asks for. */
 export async function demoModes(): Promise<unknown> {
@@ -59,29 +78,29 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     root: { audit: { directory: auditDirectory }, logging: { level: 'debug' }, ...options.root },
   })
   const sandbox = await sandboxFor(raw, publicUrl, options)
-  const running = await Promise.all(
+  const replicas = await Promise.all(
     ports.map(async (port, index) => {
       const file = join(folder, `replica-${index}.yaml`)
-      const own = { listen: { host: 'localhost', port }, instance: `replica-${index}` }
+      const auditFolder =
+        options.ownFolders === true ? join(folder, `audit-${index}`) : auditDirectory
+      const own = {
+        listen: { host: 'localhost', port },
+        instance: `replica-${index}`,
+        audit: { ...(raw['audit'] as Raw), directory: auditFolder },
+      }
       await writeFile(file, JSON.stringify({ ...withIss(raw, sandbox), ...own }), { mode: 0o600 })
-      return startReplica(file)
+      const replica = createReplica({ file, port, auditFolder, publicUrl, sandbox, options })
+      await replica.start()
+      return replica
     }),
   )
+  const auditFolders = [...new Set(replicas.map(({ auditFolder }) => auditFolder))]
   return {
     sandbox,
     publicUrl,
     secrets: secretsOf(raw),
-    replicas: running.map((process, index) => ({
-      browser: () => createBrowser(`http://localhost:${ports[index]}`, publicUrl, sandbox),
-      output: () => process.output(),
-    })),
-    auditText: async () => {
-      const names = (await readdir(auditDirectory)).toSorted()
-      const texts = await Promise.all(
-        names.map((name) => readFile(join(auditDirectory, name), 'utf8')),
-      )
-      return texts.join('')
-    },
+    replicas,
+    auditText: async () => (await Promise.all(auditFolders.map(readFolder))).join(''),
     run: async (args) => {
       const file = join(folder, 'replica-0.yaml')
       const started = runMain([...args], {
@@ -92,21 +111,64 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       return { code, output: stdout + stderr }
     },
     close: async () => {
-      for (const { running: process } of running) process.child.kill('SIGTERM')
-      await Promise.all(running.map(({ running: process }) => process.ended()))
+      await Promise.all(replicas.map((replica) => replica.stop()))
       await sandbox.close()
       await rm(folder, { recursive: true, force: true })
     },
   }
 }
 
-async function startReplica(file: string): Promise<{ running: Running; output: () => string }> {
-  const running = runMain(['serve'], { SMART_BFF_CONFIG: file, PATH: process.env['PATH'] ?? '' })
+async function readFolder(folder: string): Promise<string> {
+  const names = (await readdir(folder)).toSorted()
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
+  return texts.join('')
+}
+
+interface ReplicaSetting {
+  readonly file: string
+  readonly port: number
+  readonly auditFolder: string
+  readonly publicUrl: string
+  readonly sandbox: Sandbox
+  readonly options: DeploymentOptions
+}
+
+function createReplica(setting: ReplicaSetting): Replica & { stop(): Promise<void> } {
+  const { file, port, auditFolder, publicUrl, sandbox } = setting
+  const { nodeArgs = [], env = {}, limitMs } = setting.options
+  const listening = `http://localhost:${port}`
   let output = ''
-  running.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  running.child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  await running.says(/smart-bff serves/)
-  return { running, output: () => output }
+  let operations = ''
+  let running: Running | undefined
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    running?.child.kill(signal)
+    await running?.ended()
+    running = undefined
+  }
+  return {
+    public: listening,
+    auditFolder,
+    operations: () => operations,
+    pid: () => running?.child.pid ?? 0,
+    browser: () => createBrowser(listening, publicUrl, sandbox),
+    output: () => output,
+    start: async () => {
+      const given = { SMART_BFF_CONFIG: file, PATH: process.env['PATH'] ?? '', ...env }
+      const started = runMain(['serve'], given, {
+        nodeArgs,
+        ...(limitMs === undefined ? {} : { limitMs }),
+      })
+      const hear = (chunk: Buffer): void => {
+        output = (output + chunk.toString()).slice(-outputKept)
+      }
+      started.child.stdout?.on('data', hear)
+      started.child.stderr?.on('data', hear)
+      operations = (await started.says(/smart-bff serves .*, operations (\S+)/))[1] ?? ''
+      running = started
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
 }
 
 /** All that must never be seen: keys of every purpose and the client's key material. */

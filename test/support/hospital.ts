@@ -60,6 +60,8 @@ export interface HospitalOptions {
   readonly mode?: Raw
   readonly accessTokenSeconds?: number
   readonly refreshTokens?: 'rotate' | 'keep'
+  /** A name, where it matters that it has to be looked up. */
+  readonly sandboxHost?: string
   /** The sandbox behaves as this vendor's EHR, and the tenant is configured with it. */
   readonly vendor?: Vendor
   /** The sandbox behaves as this server, whatever the tenant is configured with. */
@@ -153,6 +155,7 @@ export async function sandboxFor(
   if (tenant === undefined) throw new Error('a hospital needs a tenant')
   const { client } = tenant
   return startSandbox({
+    ...(options.sandboxHost === undefined ? {} : { host: options.sandboxHost }),
     launchUrl: `${publicUrl}/launch`,
     ...vendorOf(options),
     ...(options.server === undefined ? {} : { vendor: options.server }),
@@ -188,8 +191,13 @@ export function withIss(raw: Raw, sandbox: Sandbox, framedBy: readonly string[] 
 
 const redirectsMax = 12
 
-export function createBrowser(listening: string, publicUrl: string, sandbox: Sandbox): TestBrowser {
-  const jar = createCookieJar(plainFetch)
+export function createBrowser(
+  listening: string,
+  publicUrl: string,
+  sandbox: Sandbox,
+  send: typeof plainFetch = plainFetch,
+): TestBrowser {
+  const jar = createCookieJar(send)
   const ehrJar = createCookieJar()
   /** A second replica listens elsewhere than its public URL says: what an ingress does, done here. */
   const route = (url: string): string =>

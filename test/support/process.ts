@@ -17,16 +17,25 @@ export interface Running {
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
 
-/** Runs `smart-bff ARGS` with exactly this environment, as another user where `uid` is given. */
+export interface RunOptions {
+  /** For Node itself, before the program: `['--import', …]`. */
+  readonly nodeArgs?: readonly string[]
+  /** A command of the tests ends by itself; this is for one that does not. */
+  readonly limitMs?: number
+  /** As another user. */
+  readonly uid?: number
+}
+
+/** Runs `smart-bff ARGS` with exactly this environment. */
 export function runMain(
   args: readonly string[],
   env: Record<string, string> = {},
-  { uid }: { readonly uid?: number } = {},
+  { nodeArgs = [], limitMs = 60_000, uid }: RunOptions = {},
 ): Running {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, main, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: limitMs,
     ...(uid === undefined ? {} : { uid }),
   })
   const text = { stdout: '', stderr: '' }
