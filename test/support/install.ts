@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { findChromium, findNginx, findRedisServer } from './programs.ts'
+import { findChromium, findNginx, findProgram, findRedisServer } from './programs.ts'
 
 /** The programs beside Node that the tests need: installed where we may, otherwise named. */
 
@@ -25,6 +25,16 @@ export function ensurePrograms(tell: (sentence: string) => void): string[] {
   aptGet('update', '-qq')
   aptGet('install', '-y', '-qq', '--no-install-recommends', ...missing)
   return missingPackages()
+}
+
+/** For the long tests: packages whose program has the package's name. Answers those that are still missing. */
+export function ensureDebianPackages(names: readonly string[]): string[] {
+  const missing = (): string[] => names.filter((name) => findProgram([name]) === undefined)
+  if (missing().length > 0 && mayInstall()) {
+    aptGet('update', '-qq')
+    aptGet('install', '-y', '-qq', '--no-install-recommends', ...missing())
+  }
+  return missing()
 }
 
 const missingPackages = (): string[] =>

@@ -20,7 +20,7 @@ export function required(program: string | undefined, title: string): string {
   return program
 }
 
-function findProgram(names: readonly string[]): string | undefined {
+export function findProgram(names: readonly string[]): string | undefined {
   const places = [...(process.env['PATH'] ?? '').split(delimiter), ...usualPlaces]
   return places
     .filter((place) => place !== '')

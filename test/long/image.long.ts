@@ -1,0 +1,277 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { Sbom } from '../../config/sbom.ts'
+import { rawConfig } from '../support/config.ts'
+import { createBrowser, sandboxFor, withIss } from '../support/hospital.ts'
+import { freePort } from '../support/http.ts'
+import { ensureDebianPackages } from '../support/install.ts'
+import { until } from '../support/until.ts'
+
+/**
+ * The image, built as the Dockerfile says and without an engine (buildah in a chroot, as root), on a base made from
+ * this machine's Debian and the project's Node. Then what is in it, who it runs as, and a launch against it.
+ */
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'smart-bff-image-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+const missing = ensureDebianPackages(['buildah', 'debootstrap'])
+if (missing.length > 0) throw new Error(`this needs root and ${missing.join(', ')}`)
+
+/** Its own storage, gone with the folder. */
+const storage = [
+  '--storage-driver',
+  'vfs',
+  '--root',
+  join(folder, 'root'),
+  '--runroot',
+  join(folder, 'run'),
+]
+const buildah = (...args: string[]): string =>
+  execFileSync('buildah', [...storage, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 26,
+  })
+
+const base = 'localhost/node:base'
+const image = 'localhost/smart-bff:test'
+
+function makeBase(): void {
+  const system = join(folder, 'system')
+  const release = /VERSION_CODENAME=(\w+)/.exec(readFileSync('/etc/os-release', 'utf8'))?.[1]
+  const made = spawnSync(
+    'debootstrap',
+    ['--variant=minbase', '--include=ca-certificates,libatomic1', release ?? 'stable', system],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  if (made.status !== 0) throw new Error('debootstrap failed')
+  cpSync(realNode(), join(system, 'usr/local/bin/node'))
+  const globalModules = execFileSync('npm', ['root', '-g'], { encoding: 'utf8' }).trim()
+  cpSync(join(globalModules, 'npm'), join(system, 'usr/local/lib/node_modules/npm'), {
+    recursive: true,
+    dereference: true,
+  })
+  const npm = join(system, 'usr/local/bin/npm')
+  writeFileSync(npm, '#!/bin/sh\nexec node /usr/local/lib/node_modules/npm/bin/npm-cli.js "$@"\n', {
+    mode: 0o755,
+  })
+  // How this machine reaches the registry.
+  const settings = { NPM_CONFIG_REGISTRY: registry() }
+  const authorities = process.env['NODE_EXTRA_CA_CERTS']
+  if (authorities !== undefined && existsSync(authorities)) {
+    cpSync(authorities, join(system, 'etc/ssl/extra.pem'))
+    Object.assign(settings, { NODE_EXTRA_CA_CERTS: '/etc/ssl/extra.pem' })
+  }
+  writeFileSync(
+    join(folder, 'Base'),
+    `FROM scratch\nADD system /\nENV ${Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}\n`,
+  )
+  buildah('bud', '--isolation', 'chroot', '-q', '-t', base, '-f', join(folder, 'Base'), folder)
+  rmSync(system, { recursive: true, force: true })
+}
+
+const realNode = (): string => process.execPath
+const registry = (): string =>
+  execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim()
+
+makeBase()
+buildah(
+  'bud',
+  '--isolation',
+  'chroot',
+  '-q',
+  '--build-arg',
+  `NODE_IMAGE=${base}`,
+  '--target',
+  'runtime',
+  '-t',
+  image,
+  '.',
+)
+const container = buildah('from', image).trim()
+const mounted = buildah('mount', container).trim()
+t.teardown(() => buildah('umount', container))
+
+const files = readdirSync(mounted, { recursive: true, encoding: 'utf8' })
+const own = files.filter((name) => name.startsWith('smart-bff/'))
+
+t.test('what is in it, and what is not', (t) => {
+  for (const needed of [
+    'dist/main.js',
+    'dist/app.js',
+    'dist/browser/smart-bff.js',
+    'views/page.ejs',
+    'package.json',
+    'LICENSE',
+    'sbom.json',
+    'docs/operate.md',
+  ]) {
+    t.ok(own.includes(`smart-bff/${needed}`), needed)
+  }
+  const unwanted = own.filter(
+    (name) =>
+      !name.includes('/node_modules/') &&
+      /(^|\/)(src|test|config|\.git|secrets|\.env|\.demo)(\/|$)|\.ts$|sandbox|Dockerfile|package-lock|\.pem$/.test(
+        name.slice('smart-bff/'.length),
+      ) &&
+      !name.endsWith('smart-bff.d.ts'),
+  )
+  t.same(unwanted, [])
+  const installed = (name: string): boolean =>
+    own.includes(`smart-bff/node_modules/${name}/package.json`)
+  t.ok(installed('fastify'))
+  for (const development of [
+    'tap',
+    'typescript',
+    'playwright-core',
+    'oidc-provider',
+    '@medplum/core',
+    'node',
+  ]) {
+    t.notOk(installed(development), development)
+  }
+  t.end()
+})
+
+t.test('its bill of materials is what is installed', (t) => {
+  const bill = JSON.parse(readFileSync(join(mounted, 'smart-bff/sbom.json'), 'utf8')) as Sbom
+  const said = new Set(bill.components.map(({ name, version }) => `${name}@${version}`))
+  const found = new Set(
+    own
+      .filter((name) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(name))
+      .map(
+        (name) =>
+          JSON.parse(readFileSync(join(mounted, name), 'utf8')) as {
+            name?: string
+            version?: string
+          },
+      )
+      .filter(({ name, version }) => name !== undefined && version !== undefined)
+      .map(({ name, version }) => `${String(name)}@${String(version)}`),
+  )
+  t.same(
+    [...said].filter((one) => !found.has(one)),
+    [],
+    'nothing is said that is not there',
+  )
+  t.same(
+    [...found].filter((one) => !said.has(one)),
+    [],
+    'nothing is there that is not said',
+  )
+  t.end()
+})
+
+t.test('who it runs as, and how it is watched and stopped', (t) => {
+  const { OCIv1: oci, Docker: docker } = JSON.parse(buildah('inspect', '--type', 'image', image))
+  t.match(oci.config, {
+    User: '1000:1000',
+    Cmd: ['node', 'dist/main.js', 'serve'],
+    StopSignal: 'SIGTERM',
+    WorkingDir: '/smart-bff',
+    Volumes: { '/var/lib/smart-bff/audit': {} },
+    Labels: { 'org.opencontainers.image.title': 'smart-bff' },
+  })
+  t.same(Object.keys(oci.config.ExposedPorts).toSorted(), ['3000/tcp', '3001/tcp'])
+  t.ok(docker !== undefined)
+  const writable = spawnSync(
+    'find',
+    [
+      join(mounted, 'smart-bff'),
+      '-not',
+      '-user',
+      'root',
+      '-o',
+      '-perm',
+      '-o+w',
+      '-not',
+      '-type',
+      'l',
+    ],
+    { encoding: 'utf8' },
+  )
+  t.equal(writable.stdout, '', 'the user of the process cannot change the program')
+  const audit = spawnSync('stat', ['-c', '%u:%g %a', join(mounted, 'var/lib/smart-bff/audit')], {
+    encoding: 'utf8',
+  })
+  t.equal(audit.stdout.trim(), '1000:1000 700')
+  t.end()
+})
+
+t.test('a launch against it', async (t) => {
+  const [port, operations] = [await freePort(), await freePort()]
+  const publicUrl = `http://localhost:${port}`
+  const raw = rawConfig({
+    publicUrl,
+    root: {
+      listen: { host: 'localhost', port },
+      operations: { listen: { host: '127.0.0.1', port: operations } },
+      app: { directory: '/etc/smart-bff/app' },
+      audit: { directory: '/var/lib/smart-bff/audit' },
+    },
+  })
+  const sandbox = await sandboxFor(raw, publicUrl, {})
+  t.teardown(() => sandbox.close())
+  const configuration = join(folder, 'configuration')
+  mkdirSync(join(configuration, 'app'), { recursive: true })
+  writeFileSync(join(configuration, 'app/index.html'), '<!doctype html><title>App</title>')
+  writeFileSync(join(configuration, 'smart-bff.yaml'), JSON.stringify(withIss(raw, sandbox)))
+  const run = spawn(
+    'buildah',
+    [
+      ...storage,
+      'run',
+      '--isolation',
+      'chroot',
+      '--user',
+      '1000:1000',
+      '--env',
+      'SMART_BFF_CONFIG=/etc/smart-bff/smart-bff.yaml',
+      '-v',
+      `${configuration}:/etc/smart-bff:ro`,
+      container,
+      '--',
+      'node',
+      'dist/main.js',
+      'serve',
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  )
+  const ended = once(run, 'exit')
+  t.teardown(async () => {
+    run.kill('SIGTERM')
+    await ended
+  })
+  await until(
+    async () =>
+      (await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined))?.status,
+    (status) => status === 200,
+    60_000,
+  )
+  const browser = createBrowser(publicUrl, publicUrl, sandbox)
+  const { id: patient } = sandbox.patient('amara')
+  const { launch, response } = await browser.launch({ patient })
+  t.equal(response.status, 200)
+  const chart = await browser.fetch(`/fhir/${launch}/Patient/${patient}`)
+  t.equal(chart.status, 200)
+  t.match(await chart.json(), { resourceType: 'Patient', id: patient })
+})
