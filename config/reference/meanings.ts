@@ -32,6 +32,10 @@ export const meanings: Readonly<Record<string, string>> = {
     'Issuer of your OpenID Connect provider, exactly as its discovery document says it.',
   'operations.staff.oidc.clientId': 'Client id registered there for the staff site.',
   'operations.staff.oidc.clientSecret': 'Its secret.',
+  'operations.staff.oidc.proxy': 'HTTP proxy on the way to the provider.',
+  'operations.staff.oidc.ca': 'Certificate authorities of the provider, PEM.',
+  'operations.staff.oidc.clientCertificate.cert': 'Client certificate for the provider, PEM.',
+  'operations.staff.oidc.clientCertificate.key': 'Its private key, PEM.',
   'operations.staff.roles.claim': 'The claim of the id_token that lists a person’s groups.',
   'operations.staff.roles.auditor[]': 'Groups that may search the audit and export from it.',
   'operations.staff.roles.operator[]':

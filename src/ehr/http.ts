@@ -45,8 +45,13 @@ export function createEhrHttp(tenant: Tenant): EhrHttp {
 }
 
 /** TLS options that every connection to this tenant's EHR shares. */
-export function tlsOptions(tenant: Tenant): Record<string, unknown> {
-  const { ca, clientCertificate } = tenant.upstream
+export const tlsOptions = ({ upstream }: Pick<Tenant, 'upstream'>): Record<string, unknown> =>
+  tlsOf(upstream)
+
+/** How a server outside is reached. */
+export type Outbound = Pick<Tenant['upstream'], 'proxy' | 'ca' | 'clientCertificate'>
+
+export function tlsOf({ ca, clientCertificate }: Outbound): Record<string, unknown> {
   return {
     // SMART @318; said here, so that no option of the process can lower it.
     minVersion: 'TLSv1.2',

@@ -4,13 +4,16 @@ import {
   buildAuthorizationUrl,
   calculatePKCECodeChallenge,
   ClientSecretBasic,
+  customFetch,
   discovery,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client'
 import type { Configuration } from 'openid-client'
+import { Agent, fetch as fetchThrough, ProxyAgent, type RequestInit } from 'undici'
 import type { Secret } from '../config/secret.ts'
+import { type Outbound, tlsOf } from '../ehr/http.ts'
 import type { PendingSignIn } from './staff-session.ts'
 
 /** OpenID Connect, authorization code flow with PKCE, state and nonce (OpenID Connect Core 3.1). */
@@ -20,7 +23,7 @@ export interface IdentityProvider {
   finish(callback: URL, pending: PendingSignIn): Promise<Readonly<Record<string, unknown>>>
 }
 
-export interface IdentityProviderOptions {
+export interface IdentityProviderOptions extends Outbound {
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret: Secret
@@ -40,7 +43,11 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       clientId,
       undefined,
       ClientSecretBasic(clientSecret.reveal()),
-      { timeout: 5, execute: insecure ? [allowInsecureRequests] : [] },
+      {
+        timeout: 5,
+        execute: insecure ? [allowInsecureRequests] : [],
+        [customFetch]: outboundFetch(options),
+      },
     )
     try {
       return await known
@@ -77,5 +84,19 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       })
       return tokens.claims() ?? {}
     },
+  }
+}
+
+/** Through the proxy, with the authorities and the client certificate that the configuration names. */
+function outboundFetch(options: Outbound): (url: string, init: object) => Promise<Response> {
+  const tls = tlsOf(options)
+  const dispatcher =
+    options.proxy === undefined
+      ? new Agent({ connect: tls })
+      : new ProxyAgent({ uri: options.proxy.reveal(), requestTls: tls })
+  return async (url, init) => {
+    const given: RequestInit = { ...init, dispatcher }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici's own class of the same standard
+    return (await fetchThrough(url, given)) as unknown as Response
   }
 }

@@ -68,15 +68,22 @@ export function certificatesFit(draft: Draft): Finding[] {
     ...pairFits(['store', 'redis', 'tls'], redis),
     ...bundleFits(['audit', 'fhir', 'ca'], audit?.fhir?.ca),
     ...pairFits(['audit', 'fhir', 'clientCertificate'], audit?.fhir?.clientCertificate),
-    ...draft.tenants.flatMap(({ index, upstream }) => {
-      const path = ['tenants', index, 'upstream']
-      return [
-        ...bundleFits([...path, 'ca'], upstream?.ca),
-        ...pairFits([...path, 'clientCertificate'], upstream?.clientCertificate),
-      ]
-    }),
+    ...outboundFits(['operations', 'staff', 'oidc'], operations?.staff?.oidc),
+    ...draft.tenants.flatMap(({ index, upstream }) =>
+      outboundFits(['tenants', index, 'upstream'], upstream),
+    ),
   ]
 }
+
+interface Outbound {
+  readonly ca?: Secret | undefined
+  readonly clientCertificate?: Pair | undefined
+}
+
+const outboundFits = (path: Path, outbound: Outbound | undefined): Finding[] => [
+  ...bundleFits([...path, 'ca'], outbound?.ca),
+  ...pairFits([...path, 'clientCertificate'], outbound?.clientCertificate),
+]
 
 interface Pair {
   readonly cert?: Secret | undefined

@@ -95,3 +95,10 @@ export const listen = z.strictObject({
   port,
   tls: z.strictObject({ cert: certificateText, key: secretText }).optional(),
 })
+
+/** How a server outside is reached: the EHR, the identity provider of the staff. */
+export const outbound = {
+  proxy: secretUrl(['http:', 'https:']).optional(),
+  ca: certificateText.optional(),
+  clientCertificate: z.strictObject({ cert: certificateText, key: secretText }).optional(),
+}

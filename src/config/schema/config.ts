@@ -5,6 +5,7 @@ import {
   listen,
   namedKey,
   origin,
+  outbound,
   secretKey,
   secretText,
   secretUrl,
@@ -23,7 +24,12 @@ const staffUser = z.strictObject({
 const staff = z.strictObject({
   listen: listen.optional(),
   oidc: z
-    .strictObject({ issuer: webUrl, clientId: z.string().min(1), clientSecret: secretText })
+    .strictObject({
+      issuer: webUrl,
+      clientId: z.string().min(1),
+      clientSecret: secretText,
+      ...outbound,
+    })
     .optional(),
   roles: z
     .strictObject({

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import {
-  certificateText,
   identifier,
   keyId,
   origin,
+  outbound,
   secretHeader,
   secretText,
-  secretUrl,
   text,
   webUrl,
 } from './common.ts'
@@ -112,9 +111,7 @@ const upstream = z
         openSeconds: z.int().min(1).max(600).default(15),
       })
       .prefault({}),
-    proxy: secretUrl(['http:', 'https:']).optional(),
-    ca: certificateText.optional(),
-    clientCertificate: z.strictObject({ cert: certificateText, key: secretText }).optional(),
+    ...outbound,
   })
   .prefault({})
 
