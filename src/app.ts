@@ -315,7 +315,7 @@ function assemble(
     operations,
     server,
     staff,
-    recordStart: () => recordStart(config, audit),
+    recordStart: (current) => recordStart(current, audit),
     workers: [launches.sweeper, launchCount],
     connections: [fhir, ...ehrs.values()],
     closeGround: () => closeGround(ground),

@@ -83,6 +83,8 @@ async function serve(): Promise<void> {
     return
   }
   const stopping = listenForStop(loaded.config.shutdownSeconds)
+  // Without a listener the signal would end a process that does not serve yet.
+  process.on('SIGHUP', () => undefined)
   let app: App | undefined
   try {
     // Only here, so that the other commands need not load the whole server.
@@ -91,6 +93,7 @@ async function serve(): Promise<void> {
     const { public: open, operations } = await app.start()
     // Standard output belongs to the application log, which is JSON lines.
     print(process.stderr, `smart-bff serves ${open}, operations ${operations}\n`)
+    listenForReload(app)
   } catch (error) {
     const sentence = startFailure(error)
     if (sentence === undefined) throw error
@@ -257,6 +260,32 @@ function listenForStop(limitSeconds: number): Promise<void> {
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   return promise
+}
+
+/** SIGHUP: the file is read again, with all that it refers to. What cannot be applied is named, and nothing changes. */
+function listenForReload(app: App): void {
+  let underway = Promise.resolve()
+  const reload = async (): Promise<void> => {
+    const loaded = load()
+    const faults = loaded.ok ? [appFault(loaded.config) ?? []].flat() : loaded.faults
+    if (!loaded.ok || faults.length > 0) {
+      print(process.stderr, reportFaults(configPath, faults))
+      print(process.stderr, 'smart-bff goes on with the configuration that it has.\n')
+      return
+    }
+    const { applied, keys } = await app.reload(loaded.config)
+    const lines = keys.map(
+      (key) => `smart-bff: ${key} ${applied ? 'reloaded' : 'needs a restart'}\n`,
+    )
+    print(process.stderr, lines.length === 0 ? 'smart-bff: nothing has changed\n' : lines.join(''))
+  }
+  process.on('SIGHUP', () => {
+    underway = underway.then(reload).catch((error: unknown) => {
+      const sentence = startFailure(error)
+      if (sentence === undefined) throw error
+      print(process.stderr, `smart-bff: not reloaded: ${sentence}\n`)
+    })
+  })
 }
 
 function load(path = configPath): LoadedConfig {

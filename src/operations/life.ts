@@ -5,6 +5,8 @@ import type { Config } from '../config/schema/config.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Health } from './health.ts'
 import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { createReload, type Reload } from './reload.ts'
 import { checkKeys, storeMissing } from './start-checks.ts'
 import type { StoreFaults } from './store-faults.ts'
 
@@ -15,6 +17,8 @@ import type { StoreFaults } from './store-faults.ts'
 export interface Life {
   /** Throws what a start can meet; `stop` then closes what is open already. */
   start(): Promise<{ public: string; operations: string }>
+  /** A changed configuration, applied whole or refused whole. */
+  readonly reload: Reload
   stop(): Promise<void>
 }
 
@@ -27,8 +31,10 @@ export interface LifeParts {
   readonly storeFaults: StoreFaults
   readonly operations: FastifyInstance
   readonly server: FastifyInstance
-  readonly staff: { start(): Promise<void>; close(): Promise<void> } | undefined
-  readonly recordStart: () => Promise<void>
+  readonly staff:
+    { start(): Promise<void>; close(): Promise<void>; readonly ownServer: unknown } | undefined
+  readonly metrics: Pick<Metrics, 'reload'>
+  readonly recordStart: (config: Config) => Promise<void>
   /** Work that nobody asks for. */
   readonly workers: readonly { start(): void; stop(): void | Promise<void> }[]
   /** What is closed after the public listener, in this order. */
@@ -54,11 +60,22 @@ export function createLife(parts: LifeParts): Life {
       }
       const open = await server.listen({ host: config.listen.host, port: config.listen.port })
       await staff?.start()
-      await parts.recordStart()
+      await parts.recordStart(config)
       serving = true
       for (const worker of workers) worker.start()
       return { public: open, operations: probes }
     },
+    reload: createReload({
+      config,
+      log,
+      metrics: parts.metrics,
+      record: parts.recordStart,
+      listeners: () => [
+        { server: server.server, tls: ({ listen }) => listen.tls },
+        { server: operations.server, tls: ({ operations: own }) => own.listen.tls },
+        { server: staff?.ownServer, tls: ({ operations: own }) => own.staff?.listen?.tls },
+      ],
+    }),
     stop: async () => {
       const startedAt = performance.now()
       health.drain()

@@ -8,6 +8,8 @@ export const logEvents = {
   'process.listening': { listener: 'word', host: 'word', port: 'number' },
   'process.draining': { signal: 'word' },
   'process.stopped': { signal: 'word', ms: 'number' },
+  'config.reloaded': { count: 'number' },
+  'config.refused': { reason: 'word', count: 'number' },
   'process.crashed': { error: 'error' },
   'request.failed': {
     request: 'incident',

@@ -10,6 +10,7 @@ export interface Log {
   info(event: LogEvent): void
   warn(event: LogEvent): void
   error(event: LogEvent): void
+  setLevel(level: LogOptions['level']): void
 }
 
 export interface LogOptions {
@@ -33,7 +34,15 @@ export function createLog(options: LogOptions): Log {
   const at = (levelName: 'debug' | 'info' | 'warn' | 'error') => (event: LogEvent) => {
     print(logger, levelName, event)
   }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    setLevel: (next) => {
+      logger.level = next
+    },
+  }
 }
 
 function print(logger: Logger, level: 'debug' | 'info' | 'warn' | 'error', event: LogEvent): void {

@@ -30,6 +30,8 @@ import { createStaffSessions } from './staff-session.ts'
 export interface StaffSite {
   /** Opens the listener of its own, where one is configured; otherwise the operations listener carries the site. */
   start(): Promise<void>
+  /** The server of that listener. */
+  readonly ownServer: unknown
   close(): Promise<void>
 }
 
@@ -104,6 +106,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   const own = staff.listen === undefined ? undefined : createOwnServer(staff.listen)
   void (own ?? deps.operations).register(plugin)
   return {
+    ownServer: own?.server,
     async start() {
       if (staff.listen === undefined) return
       await own?.listen({ host: staff.listen.host, port: staff.listen.port })

@@ -8,7 +8,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as connectPlain } from 'node:net'
 import { Agent, get } from 'node:http'
+import { connect } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -189,6 +193,71 @@ t.test('an unknown flag', async (t) => {
   t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
 })
 
+t.test(
+  'SIGHUP: a new certificate and log level are taken, all else is refused by name',
+  async (t) => {
+    const [first, second] = [newCertificate(), newCertificate()]
+    const port = await freePort()
+    const cert = join(folder, 'served.pem')
+    const key = join(folder, 'served.key')
+    writeFileSync(cert, first.cert)
+    writeFileSync(key, first.key, { mode: 0o600 })
+    const raw = rawConfig({
+      root: {
+        audit: { directory: join(folder, 'audit-reload') },
+        logging: { level: 'info' },
+        listen: { host: '127.0.0.1', port, tls: { cert: { file: cert }, key: { file: key } } },
+      },
+    })
+    const path = join(folder, 'reload.yaml')
+    writeFileSync(path, stringify(raw))
+    const running = start(path)
+    await running.says(/smart-bff serves/)
+    let said = ''
+    running.child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    const reload = async (expected: RegExp): Promise<void> => {
+      said = ''
+      running.child.kill('SIGHUP')
+      await until(
+        () => said,
+        (text) => expected.test(text),
+      )
+    }
+    const served = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? '')
+          socket.destroy()
+        })
+        socket.once('error', reject)
+      })
+    const fingerprint = (pem: string): string => new X509Certificate(pem).fingerprint256
+
+    await reload(/^smart-bff: nothing has changed\n$/)
+    t.equal(await served(), fingerprint(first.cert))
+    writeFileSync(cert, second.cert)
+    await reload(/listen\.tls\.key: found the key of another certificate/)
+    t.equal(await served(), fingerprint(first.cert), 'half of a change is none')
+    writeFileSync(key, second.key)
+    writeFileSync(path, stringify({ ...raw, logging: { level: 'error' } }))
+    await reload(/logging\.level reloaded\n/)
+    t.equal(await served(), fingerprint(second.cert))
+
+    const paused = rawTenant({ paused: 'Maintenance', client: Object(raw['tenants'])[0].client })
+    const changed = { ...raw, session: { idleMinutes: 5 }, tenants: [paused] }
+    writeFileSync(path, stringify(changed))
+    await reload(/session\.idleMinutes needs a restart\n/)
+    t.match(said, /tenants\[0\]\.paused needs a restart\n/)
+    writeFileSync(path, 'publicUrl: [')
+    await reload(/goes on with the configuration that it has/)
+    t.match(said, /reload\.yaml:1: found /)
+    running.child.kill('SIGTERM')
+    t.equal((await running.ended()).code, 0)
+    const events = closedInOrder(join(folder, 'audit-reload'))
+    t.equal(events.filter((event) => event === 'config.changed').length, 1)
+  },
+)
+
 t.test('SIGTERM: not ready while draining, still answering, then gone', async (t) => {
   const operations = await freePort()
   const port = await freePort()
@@ -247,25 +316,15 @@ t.test('a stop that takes too long ends at the limit', async (t) => {
   })
   const running = start(path)
   await running.says(/smart-bff serves/)
-  // A request whose body never ends keeps the listener open.
-  const slow = runSlowRequest(port)
+  // A request that never ends keeps the listener open.
+  const slow = connectPlain({ host: '127.0.0.1', port })
   t.teardown(() => slow.destroy())
-  await new Promise((resolve) => slow.once('socket', (socket) => socket.once('connect', resolve)))
+  slow.on('error', () => undefined)
+  await once(slow, 'connect')
+  slow.write('GET /healthz HTTP/1.1\r\nHost:')
+  await new Promise((resolve) => setTimeout(resolve, 200))
   running.child.kill('SIGTERM')
   const said = await running.ended()
   t.equal(said.code, 70)
   t.match(said.stderr, /smart-bff: not stopped 2 s after SIGTERM\n$/)
 })
-
-function runSlowRequest(port: number) {
-  const request = get({
-    port,
-    host: '127.0.0.1',
-    method: 'POST',
-    path: '/launch',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': 100 },
-  })
-  request.on('error', () => undefined)
-  request.write('iss=')
-  return request
-}

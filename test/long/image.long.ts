@@ -63,8 +63,12 @@ function makeBase(): void {
   )
   if (made.status !== 0) throw new Error('debootstrap failed')
   cpSync(realNode(), join(system, 'usr/local/bin/node'))
-  const globalModules = execFileSync('npm', ['root', '-g'], { encoding: 'utf8' }).trim()
-  cpSync(join(globalModules, 'npm'), join(system, 'usr/local/lib/node_modules/npm'), {
+  const command = execFileSync('sh', ['-c', 'readlink -f "$(command -v npm)"'], {
+    encoding: 'utf8',
+  })
+  // …/npm/bin/npm-cli.js
+  const npmFolder = join(command.trim(), '../..')
+  cpSync(npmFolder, join(system, 'usr/local/lib/node_modules/npm'), {
     recursive: true,
     dereference: true,
   })
