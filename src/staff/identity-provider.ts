@@ -96,7 +96,6 @@ function outboundFetch(options: Outbound): (url: string, init: object) => Promis
       : new ProxyAgent({ uri: options.proxy.reveal(), requestTls: tls })
   return async (url, init) => {
     const given: RequestInit = { ...init, dispatcher }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici's own class of the same standard
-    return (await fetchThrough(url, given)) as unknown as Response
+    return fetchThrough(url, given)
   }
 }
