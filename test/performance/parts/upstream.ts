@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createAuthorization } from './authorization.ts'
 
 /** The fixed fast EHR of the bench: bodies made once, answered by path. Not the sandbox. */
 
@@ -74,22 +75,31 @@ function patient(): Buffer {
 
 const server = createServer((incoming, outgoing) => {
   const url = incoming.url ?? ''
-  const body = url.startsWith(`${base}/Patient`) ? bodies.get('1') : bodies.get(countOf(url))
+  const body = url.startsWith(`${base}/Patient/`) ? bodies.get('1') : bodies.get(countOf(url))
+  if (body === undefined) {
+    authorization?.(incoming, outgoing).catch(() => outgoing.destroy())
+    return
+  }
   outgoing.writeHead(200, {
     'content-type': 'application/fhir+json;charset=utf-8',
-    'content-length': body?.length ?? 0,
+    'content-length': body.length,
     etag: 'W/"1"',
   })
   outgoing.end(body)
 })
+let authorization: Awaited<ReturnType<typeof createAuthorization>> | undefined
 const bodies = new Map<string, Buffer>()
-server.listen(0, '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', () => void ready())
+
+async function ready(): Promise<void> {
   const { port } = server.address() as AddressInfo
   const origin = `http://127.0.0.1:${String(port)}`
+  authorization = await createAuthorization(origin)
   bodies.set('1', patient())
   for (const count of [33, 165, 7200]) bodies.set(String(count), searchset(count, origin))
   process.send?.({ origin, sizes: [...bodies].map(([name, body]) => [name, body.length]) })
-})
+}
+process.on('disconnect', () => process.exit(0))
 
 function countOf(url: string): string {
   return /[?&]_count=(\d+)/.exec(url)?.[1] ?? ''

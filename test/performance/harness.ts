@@ -1,0 +1,283 @@
+import { fork, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Pool, request } from 'undici'
+import { startRedis } from '../support/redis.ts'
+import type { TestRedis } from '../support/redis.ts'
+import { rawConfiguration } from './parts/configuration.ts'
+import type { RawConfiguration } from './parts/configuration.ts'
+import { createMaker } from './parts/ours.ts'
+import type { Made } from './parts/ours.ts'
+
+/** The processes of the bench, how they are loaded, and what of them is measured. */
+export const folder = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const usageModule = `${folder}parts/usage.mjs`
+
+/** The proxy under test has a core of its own where the system can pin one; everything else has the others. */
+export const canPin = cpus().length > 1 && spawnSync('taskset', ['--version']).status === 0
+const testCore = cpus().length - 1
+
+export interface Lab {
+  readonly redis: TestRedis
+  readonly ehr: string
+  stop(): Promise<void>
+}
+
+/** Redis and the fixed EHR. */
+export async function openLab(): Promise<Lab> {
+  const redis = await startRedis()
+  const upstream = startPart('parts/upstream.ts', {})
+  const { origin } = await told<{ origin: string }>(upstream)
+  return {
+    redis,
+    ehr: origin,
+    stop: async () => {
+      await end(upstream)
+      await redis.stop()
+    },
+  }
+}
+
+export interface Proxy {
+  readonly name: string
+  readonly origin: string
+  readonly pool: Pool
+  readonly launch: string
+  readonly headers: Record<string, string>
+  usage(): Promise<Usage>
+  stop(): Promise<void>
+}
+
+export interface Usage {
+  readonly cpuMicroseconds: number
+  readonly rssBytes: number
+  readonly peakRssBytes: number
+  readonly blockedMs: number
+}
+
+export const connections = 50
+
+export function pinned(core: number | undefined = testCore): readonly string[] {
+  return canPin ? ['taskset', '-c', String(core)] : []
+}
+
+function startPart(
+  file: string,
+  argument: object,
+  options: { core?: number; execArgv?: string[] } = {},
+): ChildProcess {
+  const [execPath, ...before] = options.core === undefined ? [] : pinned(options.core)
+  return fork(join(folder, file), [JSON.stringify(argument)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    ...(execPath === undefined
+      ? { execArgv: options.execArgv ?? [] }
+      : { execPath, execArgv: [...before, process.execPath, ...(options.execArgv ?? [])] }),
+  })
+}
+
+interface Told {
+  readonly origin: string
+  readonly launch: string
+  readonly headers: Record<string, string>
+  /** A path that leads through the sign-in. */
+  readonly signIn?: string
+}
+
+export async function startProxy(name: string, file: string, argument: object): Promise<Proxy> {
+  const child = startPart(file, argument, { core: testCore, execArgv: ['--import', usageModule] })
+  const { origin, launch, headers, signIn } = await told<Told>(child)
+  const pool = new Pool(origin, { connections, allowH2: false })
+  const cookie = signIn === undefined ? {} : await signInAt(origin, signIn)
+  return {
+    name,
+    origin,
+    launch,
+    headers: { ...headers, ...cookie },
+    pool,
+    usage: () => usage(child),
+    stop: async () => {
+      await end(child)
+      await pool.destroy()
+    },
+  }
+}
+
+export interface OurProxy extends Proxy {
+  readonly configuration: RawConfiguration
+  readonly operations: string
+  readonly made: Made
+}
+
+/** smart-bff as it is deployed: the built program with its configuration file. */
+export async function startOurs(
+  lab: Lab,
+  options: {
+    readonly configuration?: RawConfiguration
+    readonly instance?: string
+    readonly core?: number
+    readonly made?: Made
+  } = {},
+): Promise<OurProxy> {
+  const configuration =
+    options.configuration ?? rawConfiguration({ ehr: lab.ehr, redisUrl: lab.redis.url })
+  const instance = options.instance ?? 'bench'
+  const child = startMain(configuration, instance, options.core ?? testCore)
+  const { origin, operations } = await listening(child)
+  const pool = new Pool(origin, { connections, allowH2: false })
+  const made = options.made ?? (await makeOne(configuration))
+  return {
+    name: 'smart-bff on Redis',
+    configuration,
+    origin,
+    operations,
+    made,
+    launch: made.launch,
+    headers: made.headers,
+    pool,
+    usage: () => usage(child),
+    stop: async () => {
+      await end(child)
+      await pool.destroy()
+    },
+  }
+}
+
+/** For profiles: `BENCH_NODE_ARGS='--cpu-prof' npm run bench -- proxies` (docs/performance.md). */
+const profiling = (process.env['BENCH_NODE_ARGS'] ?? '').split(' ').filter(Boolean)
+
+export function startMain(
+  { folder: directory, file }: RawConfiguration,
+  instance: string,
+  core: number,
+): ChildProcess {
+  const path = join(directory, `${instance}.json`)
+  writeFileSync(path, JSON.stringify({ ...file, instance }), { mode: 0o600 })
+  const [execPath = process.execPath, ...before] = pinned(core)
+  const node = execPath === process.execPath ? [] : [...before, process.execPath]
+  return fork(join(root, 'dist/main.js'), ['serve'], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    env: { ...process.env, SMART_BFF_CONFIG: path },
+    execPath,
+    execArgv: [...node, '--import', usageModule, ...profiling],
+  })
+}
+
+/** It says where it listens, on standard error. */
+export function listening(child: ChildProcess): Promise<{ origin: string; operations: string }> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      text = (text + chunk.toString()).slice(-4000)
+      const found = /serves (http\S+), operations (http\S+)/.exec(text)
+      if (found !== null) resolve({ origin: found[1] ?? '', operations: found[2] ?? '' })
+    })
+    child.once('exit', () => reject(new Error(`smart-bff did not start: ${text}`)))
+  })
+}
+
+async function makeOne({ file }: RawConfiguration): Promise<Made> {
+  const maker = createMaker(file)
+  try {
+    return await maker.make()
+  } finally {
+    await maker.close()
+  }
+}
+
+function told<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void =>
+      reject(new Error(`a process of the bench ended: ${String(code)}`))
+    child.once('exit', ended)
+    child.once('message', (message) => {
+      child.removeListener('exit', ended)
+      resolve(message as T)
+    })
+  })
+}
+
+export function usage(child: ChildProcess): Promise<Usage> {
+  const answer = told<Usage>(child)
+  child.send('usage')
+  return answer
+}
+
+export async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const limit = setTimeout(() => child.kill('SIGKILL'), 5000)
+  await ended
+  clearTimeout(limit)
+}
+
+/** Follows redirects with a browser's cookies until the sign-in is done; answers the cookies. */
+export async function signInAt(origin: string, path: string): Promise<{ cookie: string }> {
+  const jar = new Map<string, string>()
+  let url = new URL(path, origin)
+  for (let step = 0; step < 10; step += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- each step leads to the next
+    const answer = await request(url, {
+      headers: { accept: 'text/html', ...(url.origin === origin ? cookieOf(jar) : {}) },
+    })
+    // oxlint-disable-next-line no-await-in-loop -- so that the connection is free
+    await answer.body.dump()
+    for (const line of [answer.headers['set-cookie'] ?? []].flat()) keepCookie(jar, line)
+    const { location } = answer.headers
+    if (typeof location !== 'string') {
+      if (answer.statusCode === 200) return cookieOf(jar)
+      throw new Error(`the sign-in at ${url.pathname} answered ${String(answer.statusCode)}`)
+    }
+    url = new URL(location, url)
+  }
+  throw new Error('the sign-in leads in circles')
+}
+
+function keepCookie(jar: Map<string, string>, line: string): void {
+  const pair = line.split(';', 1)[0] ?? ''
+  const equals = pair.indexOf('=')
+  const value = pair.slice(equals + 1)
+  if (value === '') jar.delete(pair.slice(0, equals))
+  else jar.set(pair.slice(0, equals), value)
+}
+
+const cookieOf = (jar: ReadonlyMap<string, string>): { cookie: string } => ({
+  cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
+})
+
+/** A closed loop on every connection; a wrong answer ends the bench. Answers how long each request took. */
+export async function load(
+  proxy: Pick<Proxy, 'name' | 'pool' | 'launch' | 'headers'>,
+  path: string,
+  options: { readonly connections: number; readonly durationMs: number },
+): Promise<number[]> {
+  const latencies: number[] = []
+  const finish = performance.now() + options.durationMs
+  const target = `/fhir/${proxy.launch}/${path}`
+  const one = async (): Promise<void> => {
+    while (performance.now() < finish) {
+      const started = performance.now()
+      const request = { path: target, method: 'GET', headers: proxy.headers } as const
+      const { statusCode, body } = await proxy.pool.request(request)
+      await body.dump({ limit: 100_000_000 })
+      if (statusCode !== 200) throw new Error(`${proxy.name} answered ${String(statusCode)}`)
+      latencies.push(performance.now() - started)
+    }
+  }
+  await Promise.all(Array.from({ length: options.connections }, one))
+  return latencies
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
+
+export function say(line = ''): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,90 @@
+import { fetch, Pool } from 'undici'
+import { end, listening, load, median, say, startMain, startOurs, usage } from '../harness.ts'
+import type { Lab } from '../harness.ts'
+import { rawConfiguration } from '../parts/configuration.ts'
+import { createMaker } from '../parts/ours.ts'
+import type { Figures, Plan } from '../bench.ts'
+
+/** How long a start takes, what 500 connections at once cost, and what an answer of 5 MB does to a quiet process. */
+export async function limits(lab: Lab, plan: Plan): Promise<Figures> {
+  return {
+    ...(await coldStart(lab, plan)),
+    ...(await crowd(lab, plan)),
+    ...(await large(lab, plan)),
+  }
+}
+
+async function coldStart(lab: Lab, plan: Plan): Promise<Figures> {
+  const walls: number[] = []
+  const cpu: number[] = []
+  for (let round = 0; round < plan.rounds; round += 1) {
+    const configuration = rawConfiguration({ ehr: lab.ehr, redisUrl: lab.redis.url })
+    const started = performance.now()
+    const child = startMain(configuration, 'bench', 1)
+    // oxlint-disable-next-line no-await-in-loop -- one start after the other
+    const { operations } = await listening(child)
+    // oxlint-disable-next-line no-await-in-loop -- one start after the other
+    const { status } = await fetch(`${operations}/readyz`)
+    if (status !== 200) throw new Error(`not ready after the start: ${String(status)}`)
+    walls.push(performance.now() - started)
+    // oxlint-disable-next-line no-await-in-loop -- one start after the other
+    cpu.push((await usage(child)).cpuMicroseconds / 1000)
+    // oxlint-disable-next-line no-await-in-loop -- one start after the other
+    await end(child)
+  }
+  say(
+    `\nCold start to ready: ${median(walls).toFixed(0)} ms, of them ${median(cpu).toFixed(0)} ms of CPU.`,
+  )
+  return { 'cold start ms': median(walls), 'cold start CPU ms': median(cpu) }
+}
+
+async function crowd(lab: Lab, plan: Plan): Promise<Figures> {
+  const connections = 500
+  // One launch alone may not have so many under way: it would starve the others.
+  const launches = 10
+  const ours = await startOurs(lab)
+  const maker = createMaker(ours.configuration.file)
+  const pool = new Pool(ours.origin, { connections, allowH2: false })
+  const asked = { connections: connections / launches, durationMs: plan.roundMs * 2 }
+  try {
+    const made = await Promise.all(Array.from({ length: launches }, () => maker.make()))
+    // Any answer but 200 ends the bench.
+    const lists = await Promise.all(
+      made.map((one) => load({ ...ours, ...one, pool }, 'Observation?_count=33', asked)),
+    )
+    const count = lists.reduce((sum, list) => sum + list.length, 0)
+    const megabytes = (await ours.usage()).peakRssBytes / 1_048_576
+    say(`500 connections: ${String(count)} answers, no error, ${megabytes.toFixed(0)} MB at most.`)
+    return { '500 connections, peak MB': megabytes, '500 connections, answers': count }
+  } finally {
+    await pool.destroy()
+    await maker.close()
+    await ours.stop()
+  }
+}
+
+async function large(lab: Lab, plan: Plan): Promise<Figures> {
+  const ours = await startOurs(lab)
+  const once = { connections: 1, durationMs: plan.roundMs }
+  try {
+    await load(ours, 'Observation?_count=165', once)
+    await ours.usage()
+    const before = await ours.usage()
+    await load(ours, 'Observation?_count=7200', { connections: 1, durationMs: 1 })
+    const after = await ours.usage()
+    const rise = (after.rssBytes - before.rssBytes) / 1_048_576
+    await load(ours, 'Observation?_count=7200', once)
+    const { blockedMs } = await ours.usage()
+    say(
+      `An answer of 5 MB: resident memory rises by ${rise.toFixed(0)} MB, the event loop stands still for ${after.blockedMs.toFixed(0)} ms,`,
+    )
+    say(`for ${blockedMs.toFixed(0)} ms at most while one follows the other.`)
+    return {
+      '5 MB, rise in MB': rise,
+      '5 MB, event loop ms': after.blockedMs,
+      '5 MB repeated, event loop ms': blockedMs,
+    }
+  } finally {
+    await ours.stop()
+  }
+}
