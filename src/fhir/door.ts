@@ -35,7 +35,7 @@ function isOurs(url: string): boolean {
 }
 
 function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDeps): Exchange {
-  const listener: Exchange['listener'] = { gone: false, whenGone: undefined, held: 0 }
+  const listener: Exchange['listener'] = { gone: false, whenGone: undefined, held: 0, borrowed: [] }
   const exchange: Exchange = {
     incoming,
     outgoing,

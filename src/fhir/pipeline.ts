@@ -117,7 +117,9 @@ async function answerRead(
   const { base, tenant } = launch.view
   const { urls } = deps.upstreams.of(tenant)
   const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
-  const rewritten = rewrite(fetched.judged, rewriter)
+  const rewritten = rewrite(fetched.judged, rewriter, (bytes) =>
+    deps.upstreams.lend(exchange.listener, bytes),
+  )
   if (rewritten.nextLost) return refuse('FHIR_ANSWER_UNREADABLE', 'link_outside')
   return replyOf(rewritten, passedHeaders(fetched.headers))
 }

@@ -4,6 +4,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import { quirksOf } from '../ehr/quirks.ts'
 import { tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
+import type { Borrower, Slabs } from './resilience/slabs.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
 import { unfold } from './unfold.ts'
@@ -51,7 +52,7 @@ export interface UpstreamAsk {
   readonly listener: Listener
 }
 
-export interface Listener {
+export interface Listener extends Borrower {
   gone: boolean
   whenGone: (() => void) | undefined
   /** Bytes of answers held for this request; given back when it is over. */
@@ -88,7 +89,7 @@ export interface UpstreamFault {
 
 const connectTimeoutMsMax = 5000
 
-export function createUpstream(tenant: Tenant, budget: Budget): Upstream {
+export function createUpstream(tenant: Tenant, budget: Budget, slabs: Slabs): Upstream {
   const { timeoutMs, maxBodyBytes } = tenant.upstream
   const urls = createUpstreamUrls(tenant.iss)
   const pool = createPool(tenant, urls.origin)
@@ -102,7 +103,12 @@ export function createUpstream(tenant: Tenant, budget: Budget): Upstream {
       // Compared once more on the finished string: no token goes outside the base (DESIGN rule 7).
       if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
       if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
-      const result = await dispatch(pool, urls.origin, ask, { timeoutMs, maxBodyBytes, hold })
+      const result = await dispatch(pool, urls.origin, ask, {
+        timeoutMs,
+        maxBodyBytes,
+        hold,
+        lend: (bytes) => slabs.lend(ask.listener, bytes),
+      })
       if (result.kind === 'fault') return result
       return decode(result, maxBodyBytes, (bytes) => hold(ask.listener, bytes))
     },
@@ -135,6 +141,7 @@ interface Limits {
   readonly timeoutMs: number
   readonly maxBodyBytes: number
   readonly hold: (listener: Listener, bytes: number) => boolean
+  readonly lend: (bytes: number) => Buffer
 }
 
 interface RawAnswer {
@@ -201,10 +208,7 @@ function dispatch(
           else chunks.push(chunk)
         },
         onResponseEnd: () => {
-          const [first] = chunks
-          const body =
-            chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size)
-          settle({ kind: 'raw', status, headers, body })
+          settle({ kind: 'raw', status, headers, body: joined(chunks, size, limits) })
         },
         onResponseError: (_, error) => {
           settle({ kind: 'fault', fault: isTimeout(error) ? 'timeout' : 'unreachable', sent })
@@ -212,6 +216,15 @@ function dispatch(
       },
     )
   })
+}
+
+function joined(chunks: readonly Buffer[], size: number, { lend }: Limits): Buffer {
+  const [first] = chunks
+  if (chunks.length === 1 && first !== undefined) return first
+  const body = lend(size)
+  let at = 0
+  for (const chunk of chunks) at += chunk.copy(body, at)
+  return body
 }
 
 /** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */

@@ -1,5 +1,6 @@
 import type { Tenant } from '../config/schema/tenant.ts'
 import { createBudget } from './resilience/budget.ts'
+import { createSlabs } from './resilience/slabs.ts'
 import { createResilientUpstream } from './resilience/resilient.ts'
 import { createUpstream } from './upstream.ts'
 import type { Listener, Upstream, UpstreamAnswer, UpstreamFault } from './upstream.ts'
@@ -13,6 +14,8 @@ export interface Upstreams {
   hold(tenant: Tenant, listener: Listener, bytes: number): boolean
   /** A request is over: what was held for it is free again. */
   release(tenant: Tenant, listener: Listener): void
+  /** Memory for an answer of this request. */
+  lend(listener: Listener, bytes: number): Buffer
   close(): Promise<void>
 }
 
@@ -33,10 +36,11 @@ export type UpstreamOutcome = '2xx' | '3xx' | '4xx' | '5xx' | 'timeout' | 'unrea
 export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear = {}): Upstreams {
   const byId = new Map<string, TenantUpstream>()
   const budget = createBudget()
+  const slabs = createSlabs()
   for (const tenant of tenants) {
     byId.set(tenant.id, {
       upstream: createResilientUpstream(
-        timed(createUpstream(tenant, budget), (outcome, seconds) =>
+        timed(createUpstream(tenant, budget, slabs), (outcome, seconds) =>
           hear.onAnswer?.(tenant.id, outcome, seconds),
         ),
         tenant,
@@ -60,7 +64,10 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
     release: (tenant, listener) => {
       budget.give(tenant.id, listener.held)
       listener.held = 0
+      // Bytes may still be on their way to a browser that is gone.
+      if (!listener.gone) slabs.giveBack(listener)
     },
+    lend: (listener, bytes) => slabs.lend(listener, bytes),
     close: async () => {
       await Promise.all([...byId.values()].map(({ upstream }) => upstream.close()))
     },

@@ -42,6 +42,8 @@ export interface World {
   auditFails: boolean
   /** How often a newer token was asked for after a 401. */
   refusals: number
+  /** What our page sends with each request. */
+  headers(): Record<string, string>
   fetch(path: string, options?: AskOptions): Promise<Answer>
   close(): Promise<void>
 }
@@ -226,10 +228,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     opening: undefined,
     auditFails: false,
     refusals: 0,
-    fetch: (path, ask = {}) => {
-      const headers = { 'smart-bff': '1', cookie: sessionCookie(), ...ask.headers }
-      return send(ours, path, { ...ask, headers })
-    },
+    headers: () => ({ 'smart-bff': '1', cookie: sessionCookie() }),
+    fetch: (path, ask = {}) =>
+      send(ours, path, { ...ask, headers: { ...world.headers(), ...ask.headers } }),
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

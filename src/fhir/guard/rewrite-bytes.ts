@@ -5,7 +5,11 @@ import { events } from './notes.ts'
 import type { Proved } from './prove.ts'
 
 /** The rewrite step on bytes: the places that the scan noted are replaced, everything else is copied as it came. */
-export function rewriteBytes({ bytes, spots, count }: Proved, rewriter: Rewriter): Rewritten {
+export function rewriteBytes(
+  { bytes, spots, count }: Proved,
+  rewriter: Rewriter,
+  allocate: Allocate = (size) => Buffer.allocUnsafeSlow(size),
+): Rewritten {
   const links: LinkCount = { dropped: 0, nextLost: false }
   const base = Buffer.from(rewriter.base)
   const edits: Edit[] = []
@@ -21,10 +25,13 @@ export function rewriteBytes({ bytes, spots, count }: Proved, rewriter: Rewriter
       if (baseEnd !== undefined) edits.push({ start, end: baseEnd, text: base })
     }
   }
-  const body = edits.length === 0 ? bytes : applyEdits(bytes, edits)
+  const body = edits.length === 0 ? bytes : applyEdits(bytes, edits, allocate)
   const { dropped: linksDropped, nextLost } = links
   return { body, count, dropped: 0, patients: [], linksDropped, nextLost }
 }
+
+/** Memory of that many bytes, all of which are written. */
+export type Allocate = (bytes: number) => Buffer
 
 interface Edit {
   readonly start: number
@@ -33,11 +40,11 @@ interface Edit {
 }
 
 /** Each edit puts its text in place of the bytes from start to end. */
-function applyEdits(bytes: Buffer, edits: Edit[]): Buffer {
+function applyEdits(bytes: Buffer, edits: Edit[], allocate: Allocate): Buffer {
   edits.sort((left, right) => left.start - right.start)
   let size = bytes.length
   for (const { start, end, text } of edits) size += text.length - (end - start)
-  const body = Buffer.allocUnsafeSlow(size)
+  const body = allocate(size)
   let from = 0
   let to = 0
   for (const { start, end, text } of edits) {

@@ -5,6 +5,7 @@ import { rewriteLinks } from '../rewrite-links.ts'
 import type { LinkCount } from '../rewrite-links.ts'
 import { bundleMembers } from '../guard/members.ts'
 import { rewriteBytes } from '../guard/rewrite-bytes.ts'
+import type { Allocate } from '../guard/rewrite-bytes.ts'
 import type { RewrittenAway } from '../away/away.ts'
 import type { Proved } from '../guard/prove.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
@@ -17,9 +18,10 @@ import type { Rewriter, Rewritten } from '../rewriter.ts'
 export function rewrite(
   judged: JudgedValue | Proved | RewrittenAway,
   rewriter: Rewriter,
+  allocate?: Allocate,
 ): Rewritten {
   if (judged.kind === 'rewritten') return judged
-  if (judged.kind === 'proved') return rewriteBytes(judged, rewriter)
+  if (judged.kind === 'proved') return rewriteBytes(judged, rewriter, allocate)
   const { count, dropped, patients } = judged
   const { value, links } = rewriteValue(judged.value, rewriter)
   const body = Buffer.from(JSON.stringify(value))
