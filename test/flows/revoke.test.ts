@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { launchHash } from '../../src/audit/pseudonyms.ts'
 import { startDeployment } from '../support/deployment.ts'
@@ -44,7 +47,17 @@ t.test(
           [200, 200],
         ],
       )
-      return { launch, read }
+      return { launch, read, cookie }
+    }
+    /** What a frame is told whose event stream is held by the second process. */
+    const listen = async (cookie: string) => {
+      const url = new URL('/session/events', replicas[1]?.public)
+      const request = get(url, { headers: { cookie, 'smart-bff': '1' }, agent: false })
+      const [answer] = (await once(request, 'response')) as [IncomingMessage]
+      let text = ''
+      answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      answer.on('error', () => undefined)
+      return { status: answer.statusCode, text: () => text, leave: () => request.destroy() }
     }
     const endedWithin = async (read: () => Promise<number[]>, limitMs: number): Promise<void> => {
       const started = performance.now()
@@ -64,6 +77,8 @@ t.test(
         .map((line) => JSON.parse(line) as Record<string, unknown>)
 
     const [one, other] = [await open(), await open()]
+    const frame = await listen(one.cookie)
+    t.equal(frame.status, 200)
     sandbox.control.clearRequests()
     const done = await deployment.run([
       'revoke',
@@ -77,11 +92,15 @@ t.test(
     t.equal(done.code, 0, done.output)
     t.match(done.output, /^1 launches ended, recorded under /)
     await endedWithin(one.read, 1000)
+    const told = new RegExp(`"launch":"${one.launch}"[^}]*"state":"revoked"`)
+    for (let n = 0; n < 100 && !told.test(frame.text()); n += 1) await sleep(10)
+    t.match(frame.text(), told, 'its frames are told')
+    frame.leave()
     t.strictSame(await other.read(), [200, 200], 'nobody else is disturbed')
     const revocations = sandbox.requests().filter(({ path }) => path.includes('revo'))
     t.ok(revocations.length > 0, 'the EHR has its tokens back')
-    const told = (await lines()).filter(({ reason }) => reason === 'device_lost')
-    t.match(told, [
+    const recorded = (await lines()).filter(({ reason }) => reason === 'device_lost')
+    t.match(recorded, [
       { event: 'revocation.ordered', user: 'anna.admin', actor: 'staff' },
       {
         event: 'launch.transition',
@@ -92,7 +111,7 @@ t.test(
       },
       { event: 'revocation.carried_out', user: 'anna.admin', count: 1 },
     ])
-    t.equal(new Set(told.map(({ request }) => request)).size, 1, 'one number joins them')
+    t.equal(new Set(recorded.map(({ request }) => request)).size, 1, 'one number joins them')
 
     const byHash = await deployment.run([
       'revoke',
@@ -107,6 +126,7 @@ t.test(
     const shown = (await lines()).find(({ event }) => event === 'launch.authorized')?.['user']
     for (const [target, expected] of [
       [['--user', String(shown), '--tenant', 'north'], 1],
+      [['--tenant', 'north'], 1],
       [['--key', 'k1'], 1],
       [['--all'], 1],
     ] as const) {
