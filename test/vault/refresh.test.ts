@@ -1,4 +1,5 @@
 import {
+  array,
   assert,
   asyncProperty,
   constantFrom,
@@ -411,10 +412,10 @@ t.test('the lease is renewed while the token call runs', async (t) => {
       store,
       audit,
       now: Date.now,
-      limits: { leaseMs: 60, pollMs: 5 },
+      limits: { leaseMs: 900, pollMs: 20 },
       refresh: async (record) => {
         const outcome = await ehr.refresh(record)
-        await new Promise((resolve) => setTimeout(resolve, 180))
+        await new Promise((resolve) => setTimeout(resolve, 2400))
         return outcome
       },
     })
@@ -437,11 +438,12 @@ t.test('no order of events spends a token twice, revives a launch or loses a win
     requests: integer({ min: 2, max: 12 }),
     end: constantFrom('never', 'never', 'meanwhile'),
     stall: constantFrom(false, false, true),
+    faults: array(constantFrom('none', 'none', 'none', 'before', 'after'), { maxLength: 16 }),
     ways: fields({ first: way, second: way }),
   })
   await assert(
     asyncProperty(scheduler(), plan, (s, plan) => playOut(s, plan)),
-    { numRuns: 150 },
+    { numRuns: 200 },
   )
 })
 
@@ -452,9 +454,20 @@ async function playOut(
     requests: number
     end: string
     stall: boolean
+    /** Of the store's answers, in the order of the calls: lost before it was carried out, or after. */
+    faults: readonly string[]
     ways: { first: string; second: string }
   },
 ): Promise<void> {
+  const faults: string[] = []
+  const lossy = <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+    wrap(async (...args: A): Promise<R> => {
+      const fault = faults.shift()
+      if (fault === 'before') throw new SmartBffError('STORE_UNAVAILABLE')
+      const result = await work(...args)
+      if (fault === 'after') throw new SmartBffError('STORE_UNAVAILABLE')
+      return result
+    })
   const wrap = <A extends unknown[], R>(work: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
       await s.schedule(Promise.resolve())
@@ -465,23 +478,25 @@ async function playOut(
   }
   const parts = await setUp({
     wrap,
-    limits: { leaseMs: 10 * hourMs, waitMs: hourMs, patienceMs: hourMs },
+    limits: { leaseMs: hourMs / 6, waitMs: 30_000, patienceMs: 30_000, pollMs: 1000 },
     store: (store) => ({
       ...store,
-      readLaunch: wrap((...args: Parameters<Store['readLaunch']>) => store.readLaunch(...args)),
-      replaceLaunch: wrap(async (...args: Parameters<Store['replaceLaunch']>) => {
+      readLaunch: lossy((...args: Parameters<Store['readLaunch']>) => store.readLaunch(...args)),
+      replaceLaunch: lossy(async (...args: Parameters<Store['replaceLaunch']>) => {
         const [, , , lease] = args
         const holder = lease === undefined ? undefined : await store.readLease(lease.name)
         const written = await store.replaceLaunch(...args)
         if (written && holder !== lease?.holder) throw new Error('a commit without the lease')
         return written
       }),
-      acquireLease: wrap((...args: Parameters<Store['acquireLease']>) =>
+      acquireLease: lossy((...args: Parameters<Store['acquireLease']>) =>
         store.acquireLease(...args),
       ),
-      releaseLease: wrap((...args: Parameters<Store['releaseLease']>) =>
+      releaseLease: lossy((...args: Parameters<Store['releaseLease']>) =>
         store.releaseLease(...args),
       ),
+      renewLease: lossy((...args: Parameters<Store['renewLease']>) => store.renewLease(...args)),
+      readLease: lossy((...args: Parameters<Store['readLease']>) => store.readLease(...args)),
       endLaunch: wrap((...args: Parameters<Store['endLaunch']>) => store.endLaunch(...args)),
     }),
   })
@@ -503,6 +518,7 @@ async function playOut(
   }
   const opening = await s.waitFor(vault.open(key))
   if (opening.kind !== 'open') throw new Error('not open')
+  faults.push(...plan.faults)
   const replicas = Array.from({ length: plan.replicas }, parts.replica)
   const work = Array.from({ length: plan.requests }, async (_, n) =>
     replicas[n % plan.replicas]?.afterRefusal(key, opening.launch),
@@ -511,6 +527,9 @@ async function playOut(
   const [results] = await s.waitFor(Promise.all([Promise.allSettled(work), Promise.all(ending)]))
 
   const allowed = new Set(['TOKEN_EXPIRED', 'LAUNCH_ENDED', 'EHR_UNREACHABLE'])
+  const whole = plan.faults.every((fault) => fault === 'none')
+  if (!whole) allowed.add('STORE_UNAVAILABLE')
+  faults.length = 0
   for (const result of results) {
     if (result.status === 'fulfilled') {
       if (result.value?.record.tokens.access === 'access-0') throw new Error('the refused token')
@@ -521,8 +540,16 @@ async function playOut(
   if (ehr.reused > 0 && !plan.stall) throw new Error('a superseded refresh token was sent')
   const after = await s.waitFor(vault.open(key))
   if (plan.end === 'meanwhile' && after.kind !== 'ended') throw new Error('the launch came back')
-  if (plan.end === 'never' && plan.ways.first === 'good' && !plan.stall) {
+  if (plan.end !== 'never' || plan.ways.first !== 'good' || plan.stall) return
+  if (whole) {
     if (ehr.calls !== 1) throw new Error(`${ehr.calls} refreshes`)
     if (results.some(({ status }) => status === 'rejected')) throw new Error('a winner was lost')
   }
+  // The store is well again and every lease is over: no launch was lost on the way.
+  parts.clock.time += 11 * hourMs
+  for (const replica of replicas) {
+    const got = await s.waitFor(replica.afterRefusal(key, opening.launch))
+    if (got.record.tokens.refresh !== ehr.valid) throw new Error('not the newest token')
+  }
+  if (ehr.calls !== 1 || ehr.reused > 0) throw new Error(`${ehr.calls} refreshes after all`)
 }
