@@ -65,6 +65,16 @@ export const errorTable = {
   LAUNCH_IDENTITY_INVALID: row(403, 'not_permitted', 'The EHR did not prove who is signed in.'),
   LAUNCH_USER_KIND: row(403, 'not_permitted', 'This app is not open to this kind of user.'),
   LAUNCH_PATIENT_MISSING: row(403, 'patient_context_missing', 'No patient is open.'),
+  LAUNCH_PATIENT_SEVERAL: row(
+    403,
+    'patient_context_missing',
+    'The EHR named more than one patient, and the app shows one.',
+  ),
+  LAUNCH_ENCOUNTER_ALONE: row(
+    403,
+    'patient_context_missing',
+    'The EHR opened a visit without saying whose visit it is.',
+  ),
   LAUNCH_TENANT_PAUSED: row(503, 'data_unavailable', 'The app is closed for maintenance.'),
   LAUNCH_REAUTHORIZED_OTHER: row(
     403,

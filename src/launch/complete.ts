@@ -53,7 +53,7 @@ export async function complete(deps: CompleteDeps, ask: CompleteAsk): Promise<La
     const user = await identify(ask, issued)
     ask.onUser(user)
     const record = recordOf(deps, ask, { issued, received, user, askedAt })
-    judgeLaunch(mode, record)
+    judgeLaunch(mode, record, received.severalPatients)
     if (ehr.quirks.introspection) await introspect(ehr, record)
     return record
   } catch (refusal) {

@@ -267,9 +267,10 @@ function sendCookieNotKept(
   const { incident, tenant } = request
   const { status, state } = errorTable.LAUNCH_COOKIE_NOT_KEPT
   reply.code(status).header('smart-bff-state', state)
+  const framed = request.headers['sec-fetch-dest'] !== 'document'
   return sendPage(request, reply, (nonce) =>
     deps.pages.renderCookieNotKept({
-      launchUrl,
+      launchUrl: framed ? launchUrl : undefined,
       incident,
       nonce,
       tenant: tenant && { name: tenant.name, support: tenant.support?.text },

@@ -3,9 +3,9 @@ import { SmartBffError } from '../errors.ts'
 import type { LaunchRecord, UserKind } from '../vault/record.ts'
 
 /** What a mode asks of a launch before it may begin. Pure; throws the code of the first rule that is not met. */
-export function judgeLaunch(mode: Mode, record: LaunchRecord): void {
+export function judgeLaunch(mode: Mode, record: LaunchRecord, severalPatients: boolean): void {
   judgeUser(mode, record)
-  judgePatient(mode, record)
+  judgePatient(mode, record, severalPatients)
 }
 
 const kindsOf: Record<Mode['user'], readonly UserKind[]> = {
@@ -21,8 +21,11 @@ function judgeUser(mode: Mode, { user }: LaunchRecord): void {
   throw new SmartBffError('LAUNCH_USER_KIND', { detail: user.kind ?? 'missing' })
 }
 
-function judgePatient(mode: Mode, { context }: LaunchRecord): void {
-  if (mode.patient === 'required' && context.patient === undefined) {
-    throw new SmartBffError('LAUNCH_PATIENT_MISSING')
-  }
+/** Three cases, because what the user does next differs. */
+function judgePatient(mode: Mode, { context }: LaunchRecord, several: boolean): void {
+  if (mode.patient !== 'required' || context.patient !== undefined) return
+  if (several) throw new SmartBffError('LAUNCH_PATIENT_SEVERAL')
+  throw new SmartBffError(
+    context.encounter === undefined ? 'LAUNCH_PATIENT_MISSING' : 'LAUNCH_ENCOUNTER_ALONE',
+  )
 }

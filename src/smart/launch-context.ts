@@ -9,6 +9,8 @@ export interface ReceivedContext {
   readonly context: LaunchContext
   /** Names of the known members that came, malformed ones included, for the audit. Never their values. */
   readonly received: readonly string[]
+  /** More than one patient was named as the one in context; `context.patient` is none of them then. */
+  readonly severalPatients: boolean
 }
 
 const known = [
@@ -34,6 +36,7 @@ export function readLaunchContext(members: JsonObject, fhirBase: string): Receiv
       tenant: shortText(members['tenant']),
     },
     received: known.filter((name) => members[name] !== undefined),
+    severalPatients: namesSeveral(members, fhirBase),
   }
 }
 
@@ -60,6 +63,21 @@ const id = /^(?!\.+$)[A-Za-z0-9\-.]{1,64}$/
 /** A URL, a list or an external identifier is not an id and names no patient. */
 function fhirId(value: unknown): string | undefined {
   return typeof value === 'string' && id.test(value) ? value : undefined
+}
+
+/** A list in `patient`, or Patients in fhirContext without a role of their own; SMART knows neither, EHRs do. */
+function namesSeveral({ patient, fhirContext: items }: JsonObject, fhirBase: string): boolean {
+  if (fhirId(patient) !== undefined) return false
+  const listed = typeof patient === 'string' ? patient.split(',') : patient
+  if (Array.isArray(listed)) return new Set(listed).size > 1
+  if (!Array.isArray(items)) return false
+  const references = items
+    .slice(0, contextItemsMax)
+    .filter(isJsonObject)
+    .filter(({ role }) => role === undefined || role === null || role === 'launch')
+    .map(({ reference }) => referenceOf(reference, fhirBase))
+    .filter((reference) => reference?.startsWith('Patient/'))
+  return new Set(references).size > 1
 }
 
 const textLengthMax = 256

@@ -90,6 +90,21 @@ const byCode: Readonly<Partial<Record<string, Partial<PageText>>>> = {
   },
   LAUNCH_AUTHORIZATION_REFUSED: { title: 'The EHR did not open the app' },
   LAUNCH_TOKEN_REFUSED: { title: 'The sign-in did not finish' },
+  LAUNCH_PATIENT_SEVERAL: {
+    title: 'Choose one patient',
+    next: ['Choose one patient in the EHR and open that chart.', 'Then open the app from it.'],
+  },
+  LAUNCH_ENCOUNTER_ALONE: {
+    title: 'Open the patient of this visit',
+    next: ['Open the patient’s chart in the EHR, and the visit in it.', 'Then open the app there.'],
+  },
+  LAUNCH_REAUTHORIZED_OTHER: {
+    title: 'This is not the same user and patient',
+    next: [
+      'Sign in to the EHR as the user who opened the app.',
+      'Then open the app again from the patient’s chart.',
+    ],
+  },
   LAUNCH_DISPLACED: {
     title: 'Too many charts are open',
     next: ['Close charts that you do not need any more.', 'Then open the app again in this one.'],

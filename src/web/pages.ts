@@ -33,8 +33,8 @@ interface StatePage {
 }
 
 interface CookiePage {
-  /** The path and query of the launch, which has not been spent. */
-  readonly launchUrl: string
+  /** The path and query of the launch, which has not been spent; undefined where a window of its own is no help. */
+  readonly launchUrl: string | undefined
   readonly incident: string
   readonly nonce: string
   readonly tenant?: PageTenant | undefined
@@ -83,6 +83,17 @@ const cookieNotKept = {
   icon: icons.window,
 } as const
 
+/** In a window of its own already: a button would lead here again. */
+const cookieNotKeptAnywhere = {
+  ...cookieNotKept,
+  title: 'The app cannot keep you signed in',
+  next: [
+    'Tell the service desk, with the incident number below: the browser has to permit this address to keep cookies.',
+    'Until then, use the EHR itself.',
+  ],
+  icon: icons.warning,
+} as const
+
 export function createPages(): Pages {
   const views = new URL('../../views/', import.meta.url)
   const read = (name: string): string => readFileSync(new URL(name, views), 'utf8')
@@ -105,7 +116,7 @@ export function createPages(): Pages {
     renderHome: ({ nonce }) => render({ ...home, nonce }),
     renderCookieNotKept: ({ launchUrl, incident, nonce, tenant }) =>
       render({
-        ...cookieNotKept,
+        ...(launchUrl === undefined ? cookieNotKeptAnywhere : cookieNotKept),
         link: link(launchUrl, 'Open in a new window', true),
         tenant: tenant ?? null,
         incident,

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { chromium, type BrowserContext } from 'playwright-core'
 import t from 'tap'
 import { chromiumArgs, chromiumPath } from '../support/chromium.ts'
 import { startHospital } from '../support/hospital.ts'
@@ -10,36 +10,36 @@ import { startHospital } from '../support/hospital.ts'
 
 const hospital = await startHospital()
 const { sandbox, publicUrl } = hospital
-const profile = mkdtempSync(join(tmpdir(), 'smart-bff-no-cookies-'))
-mkdirSync(join(profile, 'Default'))
-writeFileSync(
-  join(profile, 'Default', 'Preferences'),
-  JSON.stringify({
-    profile: {
-      content_settings: {
-        exceptions: {
-          // What a hospital's policy can do: no cookie for the app where the EHR's page is on top.
-          cookies: {
-            [`${publicUrl},${sandbox.origin}`]: { setting: 2 },
-          },
-        },
-      },
-    },
-  }),
-)
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: chromiumPath(),
-  args: [...chromiumArgs],
-})
+const browsers: { close(): Promise<void> }[] = []
 t.teardown(async () => {
-  await context.close()
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  for (const browser of browsers) await browser.close()
   await hospital.close()
 })
+
+/** What a hospital's policy can do: no cookie for the app where this page is on top; `*` is any. */
+async function withoutCookies(top: string): Promise<BrowserContext> {
+  const profile = mkdtempSync(join(tmpdir(), 'smart-bff-no-cookies-'))
+  mkdirSync(join(profile, 'Default'))
+  const cookies = { [`${publicUrl},${top}`]: { setting: 2 } }
+  const preferences = { profile: { content_settings: { exceptions: { cookies } } } }
+  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences))
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumPath(),
+    args: [...chromiumArgs],
+  })
+  browsers.push({
+    close: async () => {
+      await context.close()
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+    },
+  })
+  return context
+}
 
 t.test(
   'the page says so, nothing was sent to the EHR, and the new window runs the launch',
   async (t) => {
+    const context = await withoutCookies(sandbox.origin)
     const [patient] = sandbox.patients
     const page = await context.newPage()
     await page.goto(`${sandbox.origin}/chart/${patient?.id}`, { waitUntil: 'commit' })
@@ -68,5 +68,24 @@ t.test(
       `fetch(location.pathname.replace('/app/', '/launches/').replace(/.$/, '')).then((answer) => answer.json())`,
     )
     t.equal(told.patient, patient?.id)
+  },
+)
+
+t.test(
+  'where no window may keep a cookie, the new one says so and offers no further',
+  async (t) => {
+    const context = await withoutCookies('*')
+    const page = await context.newPage()
+    await page.goto(`${sandbox.origin}/chart/${sandbox.patients[0]?.id}`, { waitUntil: 'commit' })
+    const button = page
+      .frameLocator('iframe[data-app]')
+      .getByRole('link', { name: 'Open in a new' })
+    await button.waitFor({ timeout: 20_000 })
+    const opening = context.waitForEvent('page')
+    await button.click()
+    const opened = await opening
+    await opened.getByRole('heading', { name: 'cannot keep you signed in' }).waitFor()
+    t.match(await opened.locator('body').innerText(), /service desk[\s\S]*Incident number/)
+    t.equal(await opened.getByRole('link').count(), 0)
   },
 )

@@ -168,6 +168,25 @@ t.test('no patient where the mode needs one', async (t) => {
   t.equal(revoked.length, 1, 'the tokens of a refused launch go back')
 })
 
+t.test('several patients, or a visit without its patient: each says what to do next', async (t) => {
+  const { hospital, browser, patient } = await setUp(t)
+  const rows = [
+    [{ patient: ['a', 'b'] }, 'LAUNCH_PATIENT_SEVERAL', /Choose one patient in the EHR/],
+    [{ patient: null, encounter: 'e1' }, 'LAUNCH_ENCOUNTER_ALONE', /and the visit in it/],
+    [{ patient: null }, 'LAUNCH_PATIENT_MISSING', /Open a patient’s chart in the EHR/],
+  ] as const
+  for (const [merge, reason, next] of rows) {
+    hospital.sandbox.control.set({ tokenResponse: { merge } })
+    // oxlint-disable-next-line no-await-in-loop -- one launch after the other
+    const { response } = await browser.navigate(hospital.sandbox.createLaunch({ patient }).url)
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    t.match(await response.clone().text(), next)
+    const state = 'patient_context_missing'
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    await isCalmPage(t, hospital, response, { status: 403, state, reason })
+  }
+})
+
 t.test('a patient that is not a FHIR id is no patient', async (t) => {
   const { hospital, browser, patient } = await setUp(t)
   for (const value of [7, null, 'Patient/x', ['a', 'b'], { id: 'a' }, '../x']) {

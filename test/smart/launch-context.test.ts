@@ -48,6 +48,29 @@ t.test('what is not a FHIR id names no patient', async (t) => {
   }
 })
 
+t.test('several patients are told from none and from one', async (t) => {
+  const mother = { reference: 'Patient/b', role: 'https://roles.example/mother' }
+  const several: JsonObject[] = [
+    { patient: ['a', 'b'] },
+    { patient: 'a,b' },
+    {
+      fhirContext: [{ reference: 'Patient/a' }, { reference: `${base}/Patient/b`, role: 'launch' }],
+    },
+  ]
+  const not: JsonObject[] = [
+    {},
+    { patient: 'a', fhirContext: [{ reference: 'Patient/a' }, { reference: 'Patient/b' }] },
+    { patient: ['a'] },
+    { patient: 'a,a' },
+    { fhirContext: [{ reference: 'Patient/a' }, { reference: `${base}/Patient/a` }, mother, null] },
+    { fhirContext: [{ reference: 'Group/a' }, { reference: 'Encounter/b' }] },
+  ]
+  for (const members of several)
+    t.equal(read(members).severalPatients, true, JSON.stringify(members))
+  for (const members of not) t.equal(read(members).severalPatients, false, JSON.stringify(members))
+  for (const members of several) t.equal(read(members).context.patient, undefined)
+})
+
 t.test('need_patient_banner in all its spellings; absent means a banner', async (t) => {
   const spellings: [unknown, boolean][] = [
     [true, true],

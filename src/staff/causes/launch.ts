@@ -48,6 +48,14 @@ export const launchCauses: CauseTexts = {
     'The EHR sent no patient, and this mode needs one.',
     'Let the user open a patient first. If one was open, ask the EHR team about the launch context.',
   ),
+  LAUNCH_PATIENT_SEVERAL: cause(
+    'The EHR sent several patients, and this mode needs one.',
+    'Let the user choose one patient first. If one was chosen, ask the EHR team about the launch context.',
+  ),
+  LAUNCH_ENCOUNTER_ALONE: cause(
+    'The EHR sent an encounter without its patient, and this mode needs one.',
+    'Let the user open the patient’s chart first. The EHR team can add the patient to this place’s launch context.',
+  ),
   LAUNCH_TENANT_PAUSED: cause(
     'The tenant is closed for maintenance by configuration.',
     'Wait until it is opened again, or take `paused` out of the configuration.',
