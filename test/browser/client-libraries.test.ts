@@ -74,3 +74,42 @@ t.test('fhir-kit-client reads, searches, follows the next link and is refused', 
   )
   t.same(heard, told)
 })
+
+/** Ways in which servers write their next link (src/sandbox/fhir/paging.ts). */
+const styles = ['offset', 'hapi', 'opaque', 'relative'] as const
+const through: Readonly<Record<string, string>> = {
+  fhirclient: `const pages = await FHIR.client({ serverUrl: base })
+    .request('Observation?category=vital-signs&_count=20', { pageLimit: 0 })`,
+  'fhir-kit-client': `const client = new FhirKit({ baseUrl: base })
+    const searchParams = { category: 'vital-signs', _count: '20' }
+    const pages = []
+    let bundle = await client.search({ resourceType: 'Observation', searchParams })
+    for (; bundle; bundle = await client.nextPage({ bundle })) pages.push(bundle)`,
+}
+
+for (const [library, pages] of Object.entries(through)) {
+  t.test(`${library} pages to the end, however the EHR writes its links`, async (t) => {
+    t.teardown(() => sandbox.control.set({ paging: 'offset' }))
+    for (const paging of styles) {
+      sandbox.control.set({ paging })
+      const heard = (await run(
+        library,
+        `${pages}
+        const ids = pages.flatMap(({ entry = [] }) => entry.map(({ resource }) => resource.id))
+        return { pages: pages.length, ids: ids.length, different: new Set(ids).size,
+          total: pages[0].total }`,
+      )) as Record<string, number>
+      t.ok((heard['pages'] ?? 0) > 2, `${paging}: ${heard['pages']} pages`)
+      t.equal(heard['ids'], heard['total'], `${paging}: to the last record`)
+      t.equal(heard['different'], heard['total'], `${paging}: each once`)
+    }
+    sandbox.control.set({ paging: 'foreign' })
+    const before = sandbox.requests().length
+    const failed = await run(
+      library,
+      `try { ${pages}; return 200 } catch (error) { return error.status ?? error.response.status }`,
+    )
+    t.equal(failed, 502, 'a next page that lies elsewhere is an error, never a short list')
+    t.equal(sandbox.requests().length, before + 1)
+  })
+}
