@@ -31,7 +31,7 @@ export function patientMention(
   }
   const targets = referenceTargets(resource, parameter.name)
   if (targets === undefined || !(targets.includes('Patient') || targets.includes('*'))) {
-    return 'none'
+    return mentionsAnother(parameter.value, patient) ? 'foreign' : 'none'
   }
   if (isOwnPatient(parameter, targets, patient)) return own
   return parameter.value.split(',').every((value) => isOtherType(value, parameter.modifier))
@@ -62,6 +62,13 @@ function isOwnPatient(parameter: Parameter, targets: readonly string[], patient:
   // A bare id may be any type's where the parameter points at several.
   const onlyPatients = targets.length === 1 || parameter.modifier === 'Patient'
   return onlyPatients && parameter.value === patient
+}
+
+/** A parameter that R4 does not know as a reference, an EHR's own perhaps, whose value names a patient all the same. */
+function mentionsAnother(value: string, patient: string): boolean {
+  if (!value.includes('Patient/')) return false
+  const named = value.matchAll(/(?:^|[^A-Za-z])Patient\/([^,/|]*)/g)
+  return [...named].some(([, id]) => id !== patient)
 }
 
 /** `Practitioner/7`, or a bare id under the modifier `:Practitioner`. */

@@ -58,9 +58,12 @@ export function printQuery(parameters: readonly Parameter[]): string {
     .join('&')
 }
 
-/** Colon, comma and slash are legal in a query (RFC 3986 3.4) and stay readable; some servers do not decode names. */
+/**
+ * Colon, comma and slash are legal in a query (RFC 3986 3.4) and stay readable; some servers do not decode names. The
+ * apostrophe of O'Brien is not legal for URL parsers, which would spell it otherwise than we.
+ */
 function encode(text: string): string {
-  const encoded = encodeURIComponent(text)
+  const encoded = encodeURIComponent(text).replaceAll("'", '%27')
   if (!encoded.includes('%')) return encoded
   return encoded.replaceAll('%3A', ':').replaceAll('%2C', ',').replaceAll('%2F', '/')
 }

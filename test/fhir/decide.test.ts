@@ -167,6 +167,7 @@ t.test(
       ['GET Observation?code=%ff', 'FHIR_PATH_INVALID'],
       ['GET Observation?code=%00', 'FHIR_PATH_INVALID'],
       ['GET Observation?code=%0d%0aX:y', 'FHIR_PATH_INVALID'],
+      ["GET Observation?code=O'Brien", 'GET Observation?patient=p1&code=O%27Brien'],
       ['GET Observation?code=a+b', 'GET Observation?patient=p1&code=a%20b'],
       ['GET Observation?code=a%26patient%3Dp2', 'GET Observation?patient=p1&code=a%26patient%3Dp2'],
       [`GET Observation?${'code=1&'.repeat(100)}code=1`, 'FHIR_PATH_INVALID'],

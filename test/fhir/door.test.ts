@@ -99,6 +99,23 @@ t.test('a search is bound to the patient in context, once, by us', async (t) => 
   t.equal(world.ehr.seen.at(-1)?.url, '/fhir/r4/Observation?patient=p1&code=1')
 })
 
+t.test('an apostrophe in a search reaches the EHR', async (t) => {
+  const mode = {
+    allow: [
+      {
+        feature: 'Staff',
+        resource: 'Practitioner',
+        interactions: ['search-type'],
+        search: ['name'],
+      },
+    ],
+  }
+  const world = await open(t, { mode })
+  world.ehr.answer = respondWith(searchset())
+  t.equal((await world.fetch(at("Practitioner?name=O'Brien"))).status, 200)
+  t.equal(world.ehr.seen[0]?.url, '/fhir/r4/Practitioner?name=O%27Brien')
+})
+
 t.test('a record of another patient reads exactly like one that does not exist', async (t) => {
   const world = await open(t)
   world.ehr.answer = respondWith(observation('o9', 'Patient/p2'))

@@ -1,18 +1,57 @@
 import fc from 'fast-check'
+import { connect } from 'node:net'
 import t from 'tap'
+import { decide } from '../../src/fhir/decide.ts'
 import { isRefusal } from '../../src/fhir/decision.ts'
-import { createUpstreamUrls } from '../../src/fhir/upstream-url.ts'
-import { allow } from '../../src/fhir/steps/allow.ts'
-import { bind } from '../../src/fhir/steps/bind.ts'
+import { isWrite } from '../../src/smart/interactions.ts'
 import { outboundOf } from '../../src/fhir/steps/forward.ts'
 import { addForm, parseRequest, splitTarget } from '../../src/fhir/steps/parse.ts'
-import { scope } from '../../src/fhir/steps/scope.ts'
+import { createUpstreamUrls } from '../../src/fhir/upstream-url.ts'
 import { createWorld, launchId, makeView, respondWith } from './helper.ts'
 
 /** What an attacker may send: whatever gets through lies in bounds, and is bound to the patient in context. */
 
 const urls = createUpstreamUrls('https://ehr.example/fhir/r4')
-const view = makeView()
+const interactions = ['read', 'vread', 'history-instance', 'history-type', 'search-type']
+const patientTypes = ['Patient', 'Observation', 'Encounter', 'MedicationRequest', 'Coverage']
+/** Rules as wide as they can be written: the bounds must hold all the same. */
+const mode = {
+  allow: [
+    ...[...patientTypes, 'Practitioner', 'Binary', 'Group'].map((resource) => ({
+      feature: resource,
+      resource,
+      interactions: [...interactions, 'create', 'update', 'patch', 'delete'],
+      search: [
+        'code',
+        '_id',
+        'patient',
+        'subject',
+        'performer',
+        'focus',
+        'beneficiary',
+        'name',
+        'patient:not',
+        'subject:Patient',
+        'code:not',
+        'patient:missing',
+        'patient:identifier',
+        '_has',
+        '_filter',
+        '_type',
+        '_method',
+        '_count',
+        '_sort',
+        '_elements',
+        '_summary',
+      ],
+      include: ['Observation:subject', 'Observation:performer', 'Coverage:subscriber'],
+    })),
+    { feature: 'Record', operation: 'Patient/$everything', parameters: ['_count', 'patient'] },
+    { feature: 'Latest', operation: 'Observation/$lastn', parameters: ['code', 'patient'] },
+  ],
+}
+const view = makeView({ mode })
+const methods = fc.constantFrom('GET', 'POST', 'HEAD', 'PUT', 'PATCH', 'DELETE')
 
 const pieces = fc.constantFrom(
   'Patient',
@@ -66,74 +105,198 @@ const hostile = fc.array(
 )
 const separators = fc.constantFrom('/', '', '&', '=', '?')
 
+/** What would be sent; undefined where nothing is. */
 function upstreamTarget(method: string, path: string, form: string): string | undefined {
   const target = splitTarget(`/fhir/launch/${path}`)
   if (isRefusal(target)) return undefined
   const parsed = parseRequest(method, target)
   if (isRefusal(parsed) || parsed.kind !== 'request') return undefined
   const request = parsed.body === 'search' ? addForm(parsed.request, form) : parsed.request
-  if (isRefusal(request) || request.interaction === 'capabilities') return undefined
-  const permit = allow(request, view)
-  if (isRefusal(permit)) return undefined
-  const covered = scope(permit, view)
-  if (isRefusal(covered)) return undefined
-  const bound = bind(covered, view)
+  if (isRefusal(request)) return undefined
+  // Writes take no parameters; what they store is judged in write.test.ts.
+  const writes = isWrite(request.interaction)
+  if (writes && request.parameters.length > 0) return undefined
+  const bound = decide(request, view)
   if (isRefusal(bound)) return undefined
+  if (writes) return `write ${urls.target(bound.sent)}`
   const { target: sent, body } = outboundOf(bound.sent, urls)
-  return body === undefined ? sent : `${sent}?${body.toString()}`
+  const asked = body?.toString() ?? ''
+  return asked === '' ? sent : `${sent}?${asked}`
 }
 
+const id = '[A-Za-z0-9.-]{1,64}'
+const about = patientTypes.slice(1).join('|')
+const instance = new RegExp(
+  `^/fhir/r4/(metadata|Patient/p1|(${about}|Practitioner|Group)/${id})(/_history(/${id})?|/\\$everything)?$`,
+)
+const search = new RegExp(
+  `^/fhir/r4/(Patient|${about}|Practitioner)(/_search|/\\$lastn|/_history)?$`,
+)
+const written = new RegExp(`^/fhir/r4/(Patient(/p1)?|(${about}|Practitioner|Group)(/${id})?)$`)
+const bindings: Readonly<Record<string, RegExp>> = {
+  Patient: /^_id$/,
+  Coverage: /^(patient|beneficiary)(:|\.|$)/,
+}
+
+/** Under the base, one spelling, no foreign record by id, and a search about the patient in context, once. */
 function inBounds(target: string): boolean {
+  if (target.startsWith('write ')) return written.test(target.slice(6))
   const url = new URL(`https://ehr.example${target}`)
   if (url.origin !== 'https://ehr.example' || url.pathname + url.search !== target) return false
-  const read =
-    /^\/fhir\/r4\/(Patient\/p1|(Observation|Encounter|MedicationRequest|Practitioner)\/[A-Za-z0-9.-]{1,64}(\/_history\/[A-Za-z0-9.-]{1,64})?)$/
-  if (read.test(target)) return true
-  const search =
-    /^\/fhir\/r4\/(Patient|Observation|Encounter|MedicationRequest|Practitioner)(\/_search)?$/.exec(
-      url.pathname,
-    )
-  if (search === null) return false
-  if (search[1] === 'Practitioner') return true
-  const bindings = [...url.searchParams].filter(([name]) => /^(patient|subject|_id)\b/.test(name))
-  return bindings.length === 1 && bindings[0]?.[1] === 'p1'
+  const names = [...url.searchParams.keys()]
+  if (names.some((name) => /^(_has|_filter|_type|_method)\b|\./.test(name))) return false
+  const values = [...url.searchParams.values()]
+  if (values.some((value) => /(^|[,/])Patient\/(?!p1\b)/.test(value))) return false
+  if (instance.test(url.pathname)) return true
+  const [, type = ''] = search.exec(url.pathname) ?? []
+  if (type === '') return false
+  if (type === 'Practitioner') return true
+  const binding = bindings[type] ?? /^(patient|subject)(:|\.|$)/
+  const bound = [...url.searchParams].filter(([name]) => binding.test(name))
+  return bound.length === 1 && bound[0]?.[1] === 'p1'
 }
 
-t.test('10,000 generated paths and queries reach the EHR only in bounds', (t) => {
+const runs = 10_000
+
+function assertBounds(lines: fc.Arbitrary<readonly [string, string, string]>): number {
   let reached = 0
-  const path = fc.tuple(hostile, separators).map(([parts, between]) => parts.join(between))
-  const biased = fc.oneof(
-    path,
-    fc
-      .tuple(
-        fc.constantFrom(
-          'Observation?',
-          'Patient?',
-          'Observation/',
-          'Patient/',
-          'Patient/p1/Observation?',
-          'Observation/_search?',
-        ),
-        path,
-      )
-      .map(([a, b]) => a + b),
-  )
   fc.assert(
-    fc.property(
-      fc.constantFrom('GET', 'POST', 'HEAD', 'PUT'),
-      biased,
-      path,
-      (method, path, form) => {
-        const target = upstreamTarget(method, path, form)
-        if (target === undefined) return true
-        reached += 1
-        return urls.contains(target.replace(/\?$/, '')) && inBounds(target)
-      },
-    ),
-    { numRuns: 20_000 },
+    fc.property(lines, ([method, path, form]) => {
+      const target = upstreamTarget(method, path, form)
+      if (target === undefined) return true
+      reached += 1
+      return urls.contains(target.replace(/^write |\?$/g, '')) && inBounds(target)
+    }),
+    { numRuns: runs },
   )
+  return reached
+}
+
+const path = fc.tuple(hostile, separators).map(([parts, between]) => parts.join(between))
+const begun = fc
+  .tuple(
+    fc.constantFrom('Observation/', 'Patient/', 'Patient/p1/', 'Coverage/c1/', 'Practitioner/'),
+    path,
+  )
+  .map(([start, rest]) => start + rest)
+const hostilePath = fc.oneof(path, begun)
+
+t.test('10,000 generated paths', (t) => {
+  const reached = assertBounds(fc.tuple(methods, hostilePath, path))
   t.ok(reached > 50, `${reached} were let through`)
   t.end()
+})
+
+const name = fc.constantFrom(
+  'patient',
+  'subject',
+  'pat%69ent',
+  'subject:Patient',
+  'patient:not',
+  'patient:missing',
+  '_id',
+  '_i%64',
+  'beneficiary',
+  'performer',
+  'focus',
+  'code',
+  'code:not',
+  '_elements',
+  '_has:Observation:patient:code',
+  'patient.name',
+  '_include',
+  '_revinclude',
+  '_include:iterate',
+  '_filter',
+  '_type',
+  '_method',
+  '_count',
+  '_sort',
+  '__proto__',
+  '',
+  '_summary',
+  'patient%00',
+)
+const value = fc.oneof(
+  fc.constantFrom(
+    'p1',
+    'p2',
+    'Patient/p1',
+    'Patient/p2',
+    'p1,p2',
+    'Patient%2Fp2',
+    'Patient/p1/_history/1',
+    'https://ehr.example/fhir/r4/Patient/p2',
+    'urn:uuid:p2',
+    '#p2',
+    '',
+    'p1%00',
+    'p1%26patient=p2',
+    '*',
+    'Observation:subject',
+    'Coverage:subscriber',
+    'true',
+    'code,status',
+    'p1%2Cp2',
+    'p%31',
+  ),
+  fc.string({ maxLength: 6 }),
+)
+const query = fc
+  .array(fc.tuple(name, value), { maxLength: 5 })
+  .map((pairs) => pairs.map(([left, right]) => `${left}=${right}`).join('&'))
+const hostileQuery = fc
+  .tuple(
+    fc.constantFrom(
+      'Observation?',
+      'Patient?',
+      'Coverage?',
+      'Patient/p1/Observation?',
+      'Observation/_search?',
+      'Observation/$lastn?',
+      'Patient/p1/$everything?',
+      'Observation/o1?',
+      'Practitioner?',
+    ),
+    query,
+  )
+  .map((parts) => parts.join(''))
+
+t.test('10,000 generated queries', (t) => {
+  const reached = assertBounds(fc.tuple(methods, hostileQuery, query))
+  t.ok(reached > 200, `${reached} were let through`)
+  t.end()
+})
+
+t.test('the same over sockets: what the EHR sees lies in bounds', async (t) => {
+  const world = await createWorld({ mode })
+  t.teardown(() => world.close())
+  world.ehr.answer = respondWith({ resourceType: 'Bundle', type: 'searchset' })
+  const lines = fc.sample(fc.tuple(methods, fc.oneof(hostilePath, hostileQuery)), 1500)
+  const { port } = new URL(world.ours)
+  const one = (method: string, path: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1')
+      let text = ''
+      socket.on('data', (chunk) => (text += chunk.toString('latin1')))
+      socket.once('error', reject)
+      socket.once('close', () => resolve(text))
+      const head = `host: x\r\nsmart-bff: 1\r\nconnection: close\r\ncookie: ${world.cookie}`
+      socket.write(
+        Buffer.from(`${method} /fhir/${launchId}/${path} HTTP/1.1\r\n${head}\r\n\r\n`, 'latin1'),
+      )
+    })
+  for (let at = 0; at < lines.length; at += 20) {
+    const answers = lines.slice(at, at + 20).map(([method, path]) => one(method, path))
+    for (const answer of await Promise.all(answers)) {
+      if (!answer.startsWith('HTTP/1.1 ')) t.fail(`no answer: ${answer}`)
+    }
+  }
+  const strays = world.ehr.seen.filter(({ url }) => !inBounds(url))
+  t.strictSame(strays, [])
+  t.ok(world.ehr.seen.length > 20, `${world.ehr.seen.length} of ${lines.length} were let through`)
+  t.ok(world.ehr.seen.every(({ method }) => method === 'GET'))
+  t.equal(world.faults.length, 0, 'and nothing fell over')
 })
 
 t.test('over a socket: raw bytes a browser would never send', async (t) => {
