@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { rawMode, type Raw } from '../support/config.ts'
+import { rawMode } from '../support/config.ts'
 import { startHospital } from '../support/hospital.ts'
 
 /**
@@ -73,7 +73,7 @@ function faultOf(response: Response): string | undefined {
 t.test('an exchange', async (t) => {
   await fc.assert(
     fc.asyncProperty(answers, async (members) => {
-      control.set({ tokenResponse: { merge: Object.fromEntries(members) as Raw } })
+      control.set({ tokenResponse: { merge: Object.fromEntries(members) } })
       const browser = hospital.browser()
       const landed = await browser.navigate(sandbox.createLaunch({ patient }).url)
       const launch = /\/app\/([\w-]+)\/$/.exec(landed.url)?.[1]
@@ -97,7 +97,7 @@ t.test('a refresh', async (t) => {
       control.reset()
       const browser = hospital.browser()
       const { launch } = await browser.launch({ patient })
-      control.set({ tokenResponse: { merge: Object.fromEntries(members) as Raw } })
+      control.set({ tokenResponse: { merge: Object.fromEntries(members) } })
       control.revoke('access')
       for (const path of [`/fhir/${launch}/Patient/${patient}`, `/launches/${launch}`]) {
         // oxlint-disable-next-line no-await-in-loop -- one browser, one request after the other
