@@ -136,6 +136,6 @@ t.test(
       t.match(output, `${expected} launches ended`, target.join(' '))
       await endedWithin(read, 1000)
     }
-    t.match(await deployment.run(['revoke', '--all']), { code: 64, output: /--reason/ })
+    t.match(await deployment.run(['revoke', '--all']), { code: 78, output: /--reason/ })
   },
 )
