@@ -86,7 +86,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
           }),
     roles: staff.roles,
     local: config.development ? (staff.local ?? []) : [],
-    sessions: createStaffSessions(keyRing, now),
+    sessions: createStaffSessions({ keyRing, store, now }),
     saved: createSavedSearches({ store, keyRing, pseudonyms }),
     pseudonyms,
     vault,

@@ -79,7 +79,7 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
     const progress = await index.progress()
     return show(visit, {
       ...form,
-      complete: completeness(progress),
+      complete: completeness(progress, now(), visit.zone),
       saved: await saved.list(member.name),
     })
   }
@@ -101,7 +101,7 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
         : total.toLocaleString('en'),
     people: people?.map((person) => personOf(person, filter)),
     looking: lookingFor(deps, filter),
-    complete: completeness(progress),
+    complete: completeness(progress, now(), visit.zone),
     problem: problemOf(found.unreadable + progress.unreadable),
     first: filter.query.after === undefined ? null : address('/', filter),
     next: found.next === undefined ? null : address('/', filter, { after: cursorText(found.next) }),
@@ -180,7 +180,7 @@ async function notUnderstood(deps: FindRoutesDeps, visit: Visit, fields: readonl
     ...formOf(deps, visit, 'all'),
     zone: visit.zone,
     problem,
-    complete: completeness(progress),
+    complete: completeness(progress, deps.now(), visit.zone),
   })
 }
 
@@ -226,10 +226,16 @@ function personOf(
   }
 }
 
-export function completeness({ since, behind, records }: IngestProgress): string {
+/** What the page was made of, and when: a print is kept. */
+export function completeness(
+  { since, behind, records }: IngestProgress,
+  at: number,
+  zone: string,
+): string {
   if (since === undefined) return 'The index is empty.'
   const rest = behind > 0 ? `; ${String(behind)} older files are still being read` : ''
-  return `The index holds ${records.toLocaleString('en')} records and is complete from ${since} on${rest}. For what is older: smart-bff audit search.`
+  const made = `${inZone(at, zone).slice(0, 19)} ${zone}`
+  return `As of ${made}. The index holds ${records.toLocaleString('en')} records and is complete from ${since} on${rest}. For what is older: smart-bff audit search.`
 }
 
 const problemOf = (unreadable: number): string | null =>

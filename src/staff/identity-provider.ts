@@ -6,6 +6,7 @@ import {
   ClientSecretBasic,
   customFetch,
   discovery,
+  enableNonRepudiationChecks,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
@@ -45,8 +46,9 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       ClientSecretBasic(clientSecret.reveal()),
       {
         timeout: 5,
-        execute: insecure ? [allowInsecureRequests] : [],
-        [customFetch]: outboundFetch(options),
+        // Signatures are proved, whatever the connection has proved already (OpenID Connect Core 3.1.3.7).
+        execute: [enableNonRepudiationChecks, ...(insecure ? [allowInsecureRequests] : [])],
+          [customFetch]: outboundFetch(options),
       },
     )
     try {

@@ -70,7 +70,7 @@ async function overview({ index, tenants, now }: OverviewRoutesDeps, visit: Visi
     tenants,
     zone,
     frame,
-    complete: completeness(progress),
+    complete: completeness(progress, now(), zone),
     summary: summaryOf(
       tenants.filter(({ id }) => tenant === undefined || id === tenant),
       byTenant,

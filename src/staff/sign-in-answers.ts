@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditEvent } from '../audit/event.ts'
 import { newIncident } from '../web/incident.ts'
-import type { Role } from './permissions.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
-import { clearSignInCookie } from './staff-session.ts'
+import { clearSignInCookie, newStaffSession } from './staff-session.ts'
+import type { StaffMember } from './staff-session.ts'
 import { showMessage, staffUser } from './visit.ts'
 
 /** How a sign-in ends, each recorded before it is told. */
@@ -40,8 +40,7 @@ export function createSignInAnswers(deps: SignInDeps) {
     request: FastifyRequest,
     reply: FastifyReply,
     incident: string,
-    name: string,
-    roles: readonly Role[],
+    { name, roles, zone }: Pick<StaffMember, 'name' | 'roles' | 'zone'>,
   ): Promise<FastifyReply> {
     const user = staffUser(name)
     await audit.record({
@@ -53,7 +52,14 @@ export function createSignInAnswers(deps: SignInDeps) {
       user,
     })
     reply.header('set-cookie', [
-      sessions.write({ name, roles, signedInAt: now(), seenAt: now() }),
+      sessions.write({
+        id: newStaffSession(),
+        name,
+        roles,
+        zone,
+        signedInAt: now(),
+        seenAt: now(),
+      }),
       clearSignInCookie,
     ])
     return showMessage(views, reply, 200, incident, {

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { loginName } from '../audit/person.ts'
 import { newIncident } from '../web/incident.ts'
@@ -8,6 +8,7 @@ import type { LocalStaff } from './local-staff.ts'
 import { rolesOf } from './permissions.ts'
 import { createSignInAnswers } from './sign-in-answers.ts'
 import { clearStaffCookie } from './staff-session.ts'
+import { isZone } from './time-zone.ts'
 import { isOwnForm, staffUser } from './visit.ts'
 import type { VisitDeps } from './visit.ts'
 
@@ -28,7 +29,7 @@ export interface SignInDeps extends VisitDeps {
 const passwordForm = z.object({ name: z.string().max(100), password: z.string().max(1000) })
 
 export function signInRoutes(deps: SignInDeps): FastifyPluginAsync {
-  const { provider, sessions, audit, local, now } = deps
+  const { provider, sessions, local, now } = deps
   const { refuse, welcome, showSignIn } = createSignInAnswers(deps)
 
   return async (server) => {
@@ -65,7 +66,7 @@ export function signInRoutes(deps: SignInDeps): FastifyPluginAsync {
       if (name === undefined) return refuse(request, reply, incident, 'sign_in_invalid')
       const roles = deps.roles === undefined ? [] : rolesOf(claims[deps.roles.claim], deps.roles)
       if (roles.length === 0) return refuse(request, reply, incident, 'no_role', name)
-      return welcome(request, reply, incident, name, roles)
+      return welcome(request, reply, incident, { name, roles, zone: zoneOf(claims) })
     })
 
     server.post('/sign-in', async (request, reply) => {
@@ -76,29 +77,49 @@ export function signInRoutes(deps: SignInDeps): FastifyPluginAsync {
         return refuse(request, reply, incident, 'sign_in_invalid')
       }
       const member = await findLocalStaff(local, form.data.name, form.data.password)
-      if (member !== undefined) return welcome(request, reply, incident, member.name, [member.role])
+      if (member !== undefined) {
+        const { name, role } = member
+        return welcome(request, reply, incident, { name, roles: [role], zone: undefined })
+      }
       await refuse(request, reply, incident, 'sign_in_invalid')
       return reply
     })
 
-    server.post('/sign-out', async (request, reply) => {
-      const incident = newIncident()
-      const member = sessions.read(request.headers.cookie)
-      if (typeof member === 'object' && isOwnForm(request, deps.publicOrigin)) {
-        const user = staffUser(member.name)
-        await audit.record({
-          event: 'staff.signed_out',
-          outcome: 'success',
-          request: incident,
-          client: request.ip,
-          actor: 'staff',
-          user,
-        })
-        reply.header('set-cookie', clearStaffCookie)
-      }
-      return reply.redirect('/sign-in', 303)
-    })
+    server.post('/sign-out', (request, reply) => signOut(deps, request, reply))
   }
+}
+
+async function signOut(
+  { sessions, audit, onFault, publicOrigin }: SignInDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const incident = newIncident()
+  const session = await sessions.read(request.headers.cookie)
+  if (session.kind === 'member' && isOwnForm(request, publicOrigin)) {
+    const user = staffUser(session.member.name)
+    try {
+      await sessions.end(session.member)
+    } catch (error) {
+      // The browser forgets the cookie all the same.
+      onFault(error, incident)
+    }
+    await audit.record({
+      event: 'staff.signed_out',
+      outcome: 'success',
+      request: incident,
+      client: request.ip,
+      actor: 'staff',
+      user,
+    })
+    reply.header('set-cookie', clearStaffCookie)
+  }
+  return reply.redirect('/sign-in', 303)
+}
+
+/** OpenID Connect Core 5.1: where the member is, so that times need not be asked for. */
+function zoneOf({ zoneinfo }: Readonly<Record<string, unknown>>): string | undefined {
+  return typeof zoneinfo === 'string' && isZone(zoneinfo) ? zoneinfo : undefined
 }
 
 /** The name that stands in the audit must be of the form of one. */

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Role } from './permissions.ts'
 import { isZone } from './time-zone.ts'
@@ -11,6 +13,8 @@ import { isZone } from './time-zone.ts'
 export interface StaffMember {
   /** The login name, of the form of an identifier: it stands in the audit. */
   readonly name: string
+  /** Of this sign-in. */
+  readonly id: string
   readonly roles: readonly Role[]
   /** Milliseconds since the epoch. */
   readonly signedInAt: number
@@ -28,6 +32,7 @@ export const signInMs = 10 * 60_000
 
 const memberForm = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/),
+  id: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
   roles: z.array(z.enum(['auditor', 'operator'])).min(1),
   signedInAt: z.int(),
   seenAt: z.int(),
@@ -42,8 +47,16 @@ const signInForm = z.strictObject({
 })
 export type PendingSignIn = z.output<typeof signInForm>
 
+export type ReadSession =
+  | { readonly kind: 'member'; readonly member: StaffMember }
+  /** Its time is over, or the member signed out. */
+  | { readonly kind: 'over'; readonly name: string }
+  | { readonly kind: 'missing' }
+
 export interface StaffSessions {
-  read(cookieHeader: string | undefined): StaffMember | 'missing' | 'over'
+  read(cookieHeader: string | undefined): Promise<ReadSession>
+  /** From now on the cookie opens nothing any more, wherever it was copied to. */
+  end(member: StaffMember): Promise<void>
   /** A Set-Cookie value. */
   write(member: StaffMember): string
   readSignIn(cookieHeader: string | undefined): PendingSignIn | undefined
@@ -53,20 +66,40 @@ export interface StaffSessions {
 export const clearStaffCookie = `${staffCookie}=; ${attributes}Strict; Max-Age=0`
 export const clearSignInCookie = `${signInCookie}=; ${attributes}Lax; Max-Age=0`
 
-export function createStaffSessions(keyRing: KeyRing, now: () => number): StaffSessions {
+export const newStaffSession = (): string => randomBytes(16).toString('base64url')
+
+export function createStaffSessions(deps: {
+  readonly keyRing: KeyRing
+  readonly store: Pick<Store, 'readDraft' | 'replaceDraft'>
+  readonly now: () => number
+}): StaffSessions {
+  const { keyRing, store, now } = deps
   function open(header: string | undefined, name: string): unknown {
     const box = cookieOf(header, name)
     if (box === undefined) return undefined
     const opened = keyRing.open('staff', name, box)
     return opened.ok ? JSON.parse(opened.text) : undefined
   }
+  /** While the store is away the audit must still be readable: then the cookie's own short life has to do. */
+  async function hasEnded({ id }: StaffMember): Promise<boolean> {
+    try {
+      return (await store.readDraft(endedName(id))) !== undefined
+    } catch {
+      return false
+    }
+  }
   return {
-    read(header) {
-      const member = memberForm.safeParse(open(header, staffCookie))
-      if (!member.success) return 'missing'
-      const { signedInAt, seenAt } = member.data
-      const over = now() - seenAt > idleMs || now() - signedInAt > absoluteMs
-      return over ? 'over' : member.data
+    async read(header) {
+      const read = memberForm.safeParse(open(header, staffCookie))
+      if (!read.success) return { kind: 'missing' }
+      const { data: member } = read
+      const over = now() - member.seenAt > idleMs || now() - member.signedInAt > absoluteMs
+      return over || (await hasEnded(member))
+        ? { kind: 'over', name: member.name }
+        : { kind: 'member', member }
+    },
+    async end({ id }) {
+      await store.replaceDraft(endedName(id), undefined, 'ended', absoluteMs)
     },
     write: (member) =>
       `${staffCookie}=${keyRing.seal('staff', staffCookie, JSON.stringify(member))}; ${attributes}Strict`,
@@ -79,6 +112,8 @@ export function createStaffSessions(keyRing: KeyRing, now: () => number): StaffS
       `${signInCookie}=${keyRing.seal('staff', signInCookie, JSON.stringify(pending))}; ${attributes}Lax; Max-Age=${String(signInMs / 1000)}`,
   }
 }
+
+const endedName = (id: string): string => `staff-ended:${id}`
 
 function cookieOf(header: string | undefined, name: string): string | undefined {
   if (header === undefined || header.length > 16_384) return undefined

@@ -88,7 +88,7 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
       sealedAt === undefined ? null : `${time(sealedAt)}, ${duration(now() - sealedAt)} ago`,
     index: lagOf(progress),
     copies: copiesOf(audit.copies(), time),
-    complete: completeness(progress),
+    complete: completeness(progress, now(), zone),
     verified:
       verified === undefined
         ? null

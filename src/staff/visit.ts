@@ -4,7 +4,7 @@ import { newIncident } from '../web/incident.ts'
 import { may } from './permissions.ts'
 import type { Permission } from './permissions.ts'
 import { localZone } from './time-zone.ts'
-import type { StaffMember, StaffSessions } from './staff-session.ts'
+import type { ReadSession, StaffMember, StaffSessions } from './staff-session.ts'
 import type { StaffViews, ViewName } from './views.ts'
 
 /**
@@ -60,15 +60,10 @@ export function createGuard(deps: VisitDeps): Guard {
   return (permission, act) => async (request, reply) => {
     const incident = newIncident()
     reply.header('smart-bff-request', incident)
-    const member = sessions.read(request.headers.cookie)
+    const session = await sessions.read(request.headers.cookie)
     const here = { request: incident, client: request.ip, actor: 'staff' } as const
-    if (member === 'missing' || member === 'over') {
-      return showMessage(views, reply, 401, incident, {
-        title: member === 'over' ? 'Your session is over' : 'Sign in',
-        sentence: 'Sign in to see this page.',
-        link: { href: '/sign-in', label: 'Sign in' },
-      })
-    }
+    if (session.kind !== 'member') return askToSignIn(deps, session, request, reply, incident)
+    const { member } = session
     const user = staffUser(member.name)
     const foreign = request.method !== 'GET' && !isOwnForm(request, deps.publicOrigin)
     if (foreign || !may(member.roles, permission)) {
@@ -107,6 +102,31 @@ export function createGuard(deps: VisitDeps): Guard {
       missing: () => showMessage(views, reply, 404, incident, { ...notFound, member }),
     })
   }
+}
+
+/** Counted with the refusals of strangers, so that nobody can fill the disk by asking. */
+async function askToSignIn(
+  { audit, views }: VisitDeps,
+  session: Exclude<ReadSession, { kind: 'member' }>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  incident: string,
+): Promise<FastifyReply> {
+  const over = session.kind === 'over'
+  await audit.record({
+    event: 'staff.refused',
+    outcome: 'refused',
+    reason: over ? 'session_over' : 'not_signed_in',
+    ...(over ? { user: staffUser(session.name) } : {}),
+    request: incident,
+    client: request.ip,
+    actor: 'stranger',
+  })
+  return showMessage(views, reply, 401, incident, {
+    title: over ? 'Your session is over' : 'Sign in',
+    sentence: 'Sign in to see this page.',
+    link: { href: '/sign-in', label: 'Sign in' },
+  })
 }
 
 /** The cookie is Strict, so another site cannot send it; a browser that says where a form comes from must say: here. */

@@ -1,8 +1,9 @@
-import { randomBytes, scryptSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, scryptSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { decodeJwt, SignJWT } from 'jose'
 import { Provider } from 'oidc-provider'
-import { freePort } from '../support/http.ts'
+import { createCookieJar, freePort } from '../support/http.ts'
 
 /** A password in the form of the configuration, cheap enough for a test. */
 export function phc(password: string): string {
@@ -22,16 +23,32 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   otto: ['service-desk'],
 }
 
+/** What becomes of an ID token on its way; signed again with the provider's own key, or another. */
+export interface Tampering {
+  readonly claims?: Readonly<Record<string, unknown>>
+  readonly without?: string
+  readonly foreignKey?: boolean
+}
+
+const newKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+
 /** The hospital's identity provider: a real one, in which a login name says its groups. */
 export async function startIdentityProvider(redirectUri: string) {
   const port = await freePort()
   const issuer = `http://localhost:${String(port)}`
+  const key = newKey()
+  let tampering: Tampering | undefined
   const provider = new Provider(issuer, {
     clients: [
       { client_id: 'smart-bff', client_secret: 'staff-secret', redirect_uris: [redirectUri] },
     ],
+    jwks: { keys: [{ ...key.export({ format: 'jwk' }), kid: 'one', use: 'sig', alg: 'RS256' }] },
     conformIdTokenClaims: false,
-    claims: { openid: ['sub'], profile: ['preferred_username', 'groups'], email: ['email'] },
+    claims: {
+      openid: ['sub'],
+      profile: ['preferred_username', 'groups', 'zoneinfo'],
+      email: ['email'],
+    },
     cookies: { keys: ['test'] },
     findAccount: (_context: unknown, id: string) => ({
       accountId: id,
@@ -39,8 +56,15 @@ export async function startIdentityProvider(redirectUri: string) {
         sub: id,
         preferred_username: id,
         groups: groups[id.split('.')[0] ?? ''] ?? [],
+        ...(id.endsWith('.abroad') ? { zoneinfo: 'Asia/Tokyo' } : {}),
       }),
     }),
+  })
+  provider.use(async (context, next) => {
+    await next()
+    const { body } = context
+    if (context.path !== '/token' || tampering === undefined || !isTokenAnswer(body)) return
+    context.body = { ...body, id_token: await tampered(body.id_token, tampering, key) }
   })
   const answer = provider.callback()
   const server = createServer((request, response) => void answer(request, response))
@@ -48,11 +72,49 @@ export async function startIdentityProvider(redirectUri: string) {
   await once(server, 'listening')
   return {
     issuer,
+    tamper: (next: Tampering | undefined) => {
+      tampering = next
+    },
     close: () => {
       server.close()
       server.closeAllConnections()
     },
   }
+}
+
+const isTokenAnswer = (body: unknown): body is { readonly id_token: string } =>
+  typeof body === 'object' && body !== null && 'id_token' in body
+
+function tampered(
+  token: string,
+  { claims = {}, without = '', foreignKey = false }: Tampering,
+  own: ReturnType<typeof newKey>,
+): Promise<string> {
+  const { [without]: _left, ...kept } = decodeJwt(token)
+  return new SignJWT({ ...kept, ...claims })
+    .setProtectedHeader({ alg: 'RS256', kid: 'one' })
+    .sign(foreignKey ? newKey() : own)
+}
+
+/** Goes through the provider's own pages as a browser would; answers where the provider sends it back to. */
+export async function authorize(location: string, name: string): Promise<string> {
+  const jar = createCookieJar()
+  let response = await jar.fetch(location)
+  for (let step = 0; step < 10; step += 1) {
+    const next = response.headers.get('location')
+    if (next !== null) {
+      const url = new URL(next, location)
+      if (url.pathname === '/sign-in/callback') return url.href
+      response = await jar.fetch(url.href)
+      continue
+    }
+    const page = await response.text()
+    const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
+    const prompt = /name="prompt" value="([^"]+)"/.exec(page)?.[1] ?? ''
+    const body = new URLSearchParams({ prompt, login: name, password: 'any' })
+    response = await jar.fetch(new URL(action, location).href, { method: 'POST', body })
+  }
+  throw new Error('the provider never came back')
 }
 
 export async function staffOptions(more: object = {}) {
