@@ -48,7 +48,7 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
         timeout: 5,
         // Signatures are proved, whatever the connection has proved already (OpenID Connect Core 3.1.3.7).
         execute: [enableNonRepudiationChecks, ...(insecure ? [allowInsecureRequests] : [])],
-          [customFetch]: outboundFetch(options),
+        [customFetch]: outboundFetch(options),
       },
     )
     try {

@@ -195,12 +195,15 @@ export function sentenceOf(event: string): string {
   return Object.entries(auditEvents).find(([name]) => name === event)?.[1] ?? event
 }
 
-/** `read Patient`, `search-type Observation (category=vital-signs, _count=50)`. */
+/** `search-type Observation (category=vital-signs, narrowed by patient)`: a plus stands before what we added. */
 function subjectOf(record: AuditRecord): string {
   const { interaction, resource, operation, parameters = [], state, event } = record
   const type = resource?.split('/')[0]
   const what = [interaction, operation ?? type].filter(Boolean).join(' ')
-  const asked = parameters.length === 0 ? '' : `(${parameters.map(shorter).join(', ')})`
+  const added = parameters.filter((one) => one.startsWith('+')).map((one) => one.slice(1))
+  const given = parameters.filter((one) => !one.startsWith('+')).map(shorter)
+  const all = [...given, ...(added.length === 0 ? [] : [`narrowed by ${added.join(', ')}`])]
+  const asked = all.length === 0 ? '' : `(${all.join(', ')})`
   if (what !== '' || asked !== '') return [what, asked].filter(Boolean).join(' ')
   return event === 'launch.transition' ? `now ${(state ?? '').replaceAll('_', ' ')}` : ''
 }

@@ -185,7 +185,10 @@ t.test('who looked at this patient last week?', async (t) => {
   await page.getByRole('link', { name: 'Find', exact: true }).click()
   await page.getByRole('link', { name: 'The case of last week' }).click()
   await page.getByRole('link', { name: doctorB ?? '' }).click()
-  await page.getByText('search-type Observation (category=vital-signs)').first().waitFor()
+  await page
+    .getByText('search-type Observation (category=vital-signs, narrowed by patient)')
+    .first()
+    .waitFor()
   await page
     .getByRole('link', { name: /^Launch / })
     .first()
