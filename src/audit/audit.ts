@@ -23,6 +23,8 @@ export interface AuditDeps {
   readonly onFault?: (fault: AuditFault) => void
   /** Every signed checkpoint, for a second place: the log, Redis, a file elsewhere. */
   readonly onCheckpoint?: (checkpoint: Checkpoint, note: string) => void | Promise<void>
+  /** Hears all lines, the opening ones too. */
+  readonly onLines?: (text: string) => void
   /** For tests; the configuration's otherwise. */
   readonly maxFileBytes?: number
 }
@@ -65,6 +67,7 @@ const housekeepingMs = 3_600_000
 export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
   const { config, now = Date.now, onFault = () => undefined } = deps
   const listeners = new Set<(text: string) => void>()
+  if (deps.onLines !== undefined) listeners.add(deps.onLines)
   const { writer, recovered, unlock } = await openLog({
     config,
     now,

@@ -48,8 +48,13 @@ export async function startAudit(deps: StartAuditDeps): Promise<StartedAudit> {
   }
   const lines = lineCopies(deps, now, tell)
   const repository = await repositorySink(deps, now, tell('repository'))
-  const audit = await createAudit({ ...deps, onCheckpoint: publish })
-  for (const copy of lines.values()) audit.onLines((text) => copy.offer(text))
+  const audit = await createAudit({
+    ...deps,
+    onCheckpoint: publish,
+    onLines: (text) => {
+      for (const copy of lines.values()) copy.offer(text)
+    },
+  })
   return {
     ...audit,
     ...(repository === undefined ? {} : { record: heardBy(repository, audit, now) }),

@@ -13,18 +13,18 @@ export async function startCommandAudit(config: Config, store: Store): Promise<A
   const instance = `${config.instance}.command`
   const { checkpoints, stream } = config.audit
   const places = createSecondPlaces({ checkpoints, instance, store, log: () => undefined })
-  const audit = await createAudit({
-    config: { ...config, instance },
-    onCheckpoint: places.publish,
-  })
-  if (!('redis' in config.store) || stream.records === 0) return audit
+  const shared = 'redis' in config.store && stream.records > 0
   const copy = createStreamCopy({
     store,
     most: stream.records,
     now: Date.now,
     onFault: () => undefined,
   })
-  audit.onLines((text) => copy.offer(text))
+  const audit = await createAudit({
+    config: { ...config, instance },
+    onCheckpoint: places.publish,
+    ...(shared ? { onLines: (text: string) => copy.offer(text) } : {}),
+  })
   return {
     ...audit,
     async close() {

@@ -123,6 +123,7 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const started = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
       workerData: data,
+      execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 256 },
     })
     started.unref()
