@@ -2,9 +2,15 @@ import * as oauth from 'openid-client'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { type ErrorCode, SmartBffError } from '../errors.ts'
 import type { JsonObject } from '../smart/json.ts'
+import {
+  authorizationRequest,
+  type AuthorizationAsk,
+  type AuthorizationRequest,
+} from './authorization-request.ts'
 import { clientAuthOf } from './client-auth.ts'
 import type { Discovery } from './discovery.ts'
 import type { EhrAnswer, EhrHttp } from './http.ts'
+import { issuedOf, type Issued } from './issued.ts'
 import type { ResolvedQuirks } from './quirks.ts'
 import type { SmartConfiguration } from './smart-configuration.ts'
 import { readTokenAnswer, type OAuthError, type TokenAnswer } from './token-answer.ts'
@@ -22,38 +28,11 @@ export interface OAuthClient {
   introspect(token: string): Promise<JsonObject>
 }
 
-/** SMART App Launch 2.2 (@50-@52): the same parameters, in the query or in a form. */
-export type AuthorizationRequest =
-  | { readonly method: 'get'; readonly url: URL }
-  | { readonly method: 'post'; readonly action: URL; readonly fields: readonly FormField[] }
-
-export type FormField = readonly [name: string, value: string]
-
-export interface AuthorizationAsk {
-  readonly redirectUri: string
-  readonly scope: string
-  readonly state: string
-  readonly verifier: string
-  readonly launch: string | undefined
-  readonly nonce: string | undefined
-}
-
 export interface ExchangeAsk {
   /** The redirect URI from the configuration with the callback's own query, never the proxied host. */
   readonly callbackUrl: URL
   readonly state: string
   readonly verifier: string
-}
-
-export interface Issued {
-  readonly accessToken: string
-  readonly expiresInSeconds: number | undefined
-  readonly refreshToken: string | undefined
-  /** Undefined when the EHR sent no `scope`. */
-  readonly scope: string | undefined
-  readonly idToken: string | undefined
-  /** The whole answer without tokens' interpretation, for the launch context. */
-  readonly members: JsonObject
 }
 
 export type RefreshAnswer =
@@ -80,12 +59,8 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
 
   return {
     authorization: async (ask) => {
-      const document = await deps.discovery.current()
-      const { configuration } = prepareCall(deps, document, clientAuth)
-      const parameters = await authorizationParameters(deps, ask)
-      const url = oauth.buildAuthorizationUrl(configuration, parameters)
-      if (!postsAuthorization(deps.quirks, ask)) return { method: 'get', url }
-      return formOf(url, ['response_type', 'client_id', ...Object.keys(parameters)])
+      const { configuration } = await prepare()
+      return authorizationRequest(configuration, deps.quirks, deps.tenant.iss, ask)
     },
     exchange: async (ask) => exchange(await prepare(), ask),
     refresh: async (refreshToken) => refresh(await prepare(), refreshToken),
@@ -179,23 +154,6 @@ function conformantResponse(answer: TokenAnswer): Response {
   return new Response(JSON.stringify({ error }), { status: 400, headers: jsonHeaders })
 }
 
-/** SMART App Launch 2.2, authorization request (smart-conformance.md 1.5); `aud` is the iss, byte for byte. */
-async function authorizationParameters(
-  deps: OAuthClientDeps,
-  ask: AuthorizationAsk,
-): Promise<Record<string, string>> {
-  return {
-    redirect_uri: ask.redirectUri,
-    scope: ask.scope,
-    state: ask.state,
-    aud: deps.tenant.iss,
-    code_challenge: await oauth.calculatePKCECodeChallenge(ask.verifier),
-    code_challenge_method: 'S256',
-    ...(ask.launch === undefined ? {} : { launch: ask.launch }),
-    ...(ask.nonce === undefined ? {} : { nonce: ask.nonce }),
-  }
-}
-
 async function introspect({ configuration, seen }: Call, token: string): Promise<JsonObject> {
   if (configuration.serverMetadata().introspection_endpoint === undefined) {
     throw new SmartBffError('EHR_DISCOVERY_INVALID', { detail: 'no introspection_endpoint' })
@@ -206,20 +164,6 @@ async function introspect({ configuration, seen }: Call, token: string): Promise
   } catch (cause) {
     throw seen.fault ?? new SmartBffError('LAUNCH_TOKEN_REFUSED', { detail: 'other', cause })
   }
-}
-
-/** Epic takes the form for an EHR launch only, whatever it advertises (smart-conformance.md 0, 9). */
-function postsAuthorization({ authorizeMethod }: ResolvedQuirks, ask: AuthorizationAsk): boolean {
-  if (authorizeMethod === 'post-ehr-launch') return ask.launch !== undefined
-  return authorizeMethod === 'post'
-}
-
-/** The endpoint keeps a query of its own; what is ours becomes a field. */
-function formOf(url: URL, ours: readonly string[]): AuthorizationRequest {
-  const action = new URL(url)
-  for (const name of ours) action.searchParams.delete(name)
-  const fields = [...url.searchParams].filter(([name]) => ours.includes(name))
-  return { method: 'post', action, fields }
 }
 
 async function exchange(call: Call, ask: ExchangeAsk): Promise<Issued> {
@@ -263,37 +207,4 @@ async function refresh(call: Call, refreshToken: string): Promise<RefreshAnswer>
   return issued === undefined
     ? { kind: 'uncertain', reason: 'unreadable' }
     : { kind: 'issued', issued }
-}
-
-const tokenLengthMax = 32_768
-
-function issuedOf(answer: TokenAnswer | undefined): Issued | undefined {
-  if (answer?.kind !== 'issued') return undefined
-  const { members, idToken } = answer
-  const accessToken = members['access_token']
-  // RFC 6750 2.1: only these characters can stand in an Authorization header.
-  if (typeof accessToken !== 'string' || accessToken.length > tokenLengthMax) return undefined
-  if (!/^[\x21-\x7e]+$/.test(accessToken)) return undefined
-  const { refresh_token: refreshToken, scope } = members
-  return {
-    accessToken,
-    expiresInSeconds: secondsOf(members['expires_in']),
-    refreshToken:
-      typeof refreshToken === 'string' && refreshToken.length <= tokenLengthMax
-        ? refreshToken
-        : undefined,
-    scope: typeof scope === 'string' ? scope : undefined,
-    idToken,
-    members,
-  }
-}
-
-/** A year: what is longer says the same, and as an instant it might be none that a calendar knows. */
-const secondsMax = 31_536_000
-
-function secondsOf(value: unknown): number | undefined {
-  const seconds = typeof value === 'string' && value !== '' ? Number(value) : value
-  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0
-    ? Math.min(seconds, secondsMax)
-    : undefined
 }

@@ -3,7 +3,7 @@ import { readLaunchContext, receivedMembers } from '../smart/launch-context.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import type { RefreshOutcome } from '../vault/vault.ts'
 import type { Ehrs } from './connection.ts'
-import type { Issued } from './oauth-client.ts'
+import type { Issued } from './issued.ts'
 import { giveBack } from './revoke.ts'
 import type { OAuthError } from './token-answer.ts'
 

@@ -1,7 +1,7 @@
 import type { LaunchRecord } from '../vault/record.ts'
 import type { Audit } from '../audit/event.ts'
 import type { Ehr, Ehrs } from './connection.ts'
-import type { Issued } from './oauth-client.ts'
+import type { Issued } from './issued.ts'
 
 export interface RevokeDeps {
   readonly ehrs: Ehrs

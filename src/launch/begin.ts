@@ -1,7 +1,7 @@
 import { randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client'
 import type { Audit } from '../audit/event.ts'
 import type { Ehrs } from '../ehr/connection.ts'
-import type { FormField } from '../ehr/oauth-client.ts'
+import type { FormField } from '../ehr/authorization-request.ts'
 import { SmartBffError } from '../errors.ts'
 import type { SessionCookies } from '../session/cookies.ts'
 import { requestedScopes } from '../smart/requested-scopes.ts'
