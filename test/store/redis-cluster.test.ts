@@ -6,7 +6,7 @@ import { storeContract } from '../contracts/store.ts'
 import { startClusterGroup, tell } from '../support/redis-groups.ts'
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<boolean> => {
-  for (let n = 0; n < 600; n += 1) {
+  for (let n = 0; n < 1800; n += 1) {
     if (await condition()) return true
     await sleep(50)
   }
@@ -19,7 +19,7 @@ const works = (work: Promise<unknown>): Promise<boolean> =>
     () => false,
   )
 
-t.test('a Cluster of three masters', { timeout: 180_000 }, async (t) => {
+t.test('a Cluster of three masters', { timeout: 240_000 }, async (t) => {
   const group = await startClusterGroup()
   const open = (): Store => createRedisStore({ config: group.config, now: Date.now })
   const [store, other] = [open(), open()]

@@ -6,7 +6,7 @@ import type { Change, Store } from '../../src/store/store.ts'
 import { startSentinelGroup, tell } from '../support/redis-groups.ts'
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<boolean> => {
-  for (let n = 0; n < 600; n += 1) {
+  for (let n = 0; n < 1800; n += 1) {
     if (await condition()) return true
     await sleep(50)
   }
@@ -19,7 +19,7 @@ const works = (store: Store): Promise<boolean> =>
     () => false,
   )
 
-t.test('Sentinel: WAIT and a planned failover', async (t) => {
+t.test('Sentinel: WAIT and a planned failover', { timeout: 240_000 }, async (t) => {
   const group = await startSentinelGroup()
   const open = (): Store => createRedisStore({ config: group.config, now: Date.now })
   const [store, other] = [open(), open()]
@@ -80,7 +80,7 @@ t.test('Sentinel: WAIT and a planned failover', async (t) => {
   })
 })
 
-t.test('Sentinel: the death of a master', async (t) => {
+t.test('Sentinel: the death of a master', { timeout: 240_000 }, async (t) => {
   const group = await startSentinelGroup()
   const store = createRedisStore({ config: group.config, now: Date.now })
   t.teardown(async () => {
@@ -95,7 +95,7 @@ t.test('Sentinel: the death of a master', async (t) => {
   await group.master.kill()
   const started = performance.now()
   await t.rejects(store.readSession('S'), { code: 'STORE_UNAVAILABLE' }, 'a fault is no logout')
-  t.ok(performance.now() - started < 2_500)
+  t.ok(performance.now() - started < 4_000)
   t.ok(await until(() => works(store)), 'the replica takes over, without a restart')
   t.equal(await store.readSession('S'), 'blob')
   t.equal(await store.createSession('gone', 'late', expiresAt), false, 'what has ended stays so')

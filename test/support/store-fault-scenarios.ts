@@ -24,7 +24,7 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
   const send = async (browser: TestBrowser, method: string, path: string): Promise<string> =>
     state(await browser.fetch(path, { method, headers: { origin: publicUrl } }))
   /** A connection that fell silent is replaced within two seconds. */
-  const soon = async <T>(work: () => Promise<T>, until = Date.now() + 10_000): Promise<T> => {
+  const soon = async <T>(work: () => Promise<T>, until = Date.now() + 30_000): Promise<T> => {
     try {
       return await work()
     } catch (error) {
