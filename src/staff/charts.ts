@@ -51,7 +51,7 @@ export interface ChartOptions {
   readonly order?: readonly string[]
 }
 
-export const frame = { width: 640, height: 230, left: 52, right: 632, top: 14, bottom: 196 }
+export const frame = { width: 640, height: 230, left: 72, right: 632, top: 14, bottom: 196 }
 const maxGroups = 6
 
 export function drawChart(values: readonly Value[], options: ChartOptions): Chart {
@@ -101,7 +101,8 @@ export function drawChart(values: readonly Value[], options: ChartOptions): Char
         time: inZone(bucket, zone).slice(0, 16),
         values: groups.map((group) => {
           const value = valueOf(bucket, group)
-          return value === undefined ? '' : `${shown(value)}${unit}`
+          if (value === undefined) return options.kind === 'bars' ? '0' : ''
+          return `${shown(value)}${unit}`
         }),
       })),
   }

@@ -15,7 +15,7 @@ export const endCauses: CauseTexts = {
   ),
   launch_limit: cause(
     'More charts were open in one browser than are kept; the oldest was closed.',
-    'Let the user close charts, or raise `session.launchesPerBrowser`.',
+    'Let the user close charts, or raise session.launchesPerBrowser.',
   ),
   reauthorized: cause('The user authorized the app again.', nothing),
   renewed: cause('The launch took the place of an earlier one.', nothing),
@@ -79,7 +79,7 @@ export const endCauses: CauseTexts = {
   // This site
   no_role: cause(
     'The account has no role for what it asked.',
-    'Compare its groups with `operations.staff.roles`.',
+    'Compare its groups with operations.staff.roles.',
   ),
   not_signed_in: cause('Somebody without a session asked for a page of the staff.', nothing),
   sign_in_invalid: cause(

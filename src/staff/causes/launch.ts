@@ -5,7 +5,7 @@ import type { CauseTexts } from './cause.ts'
 export const launchCauses: CauseTexts = {
   LAUNCH_ISS_UNKNOWN: cause(
     'The EHR opened the app with an issuer address that is not configured.',
-    'Compare the launch URL in the EHR with `iss` of the tenants: they must be equal character by character.',
+    'Compare the launch URL in the EHR with iss of the tenants: they must be equal character by character.',
   ),
   LAUNCH_MODE_UNKNOWN: cause(
     'The EHR opened a launch address that does not exist, or with the wrong parameters for it.',
@@ -58,7 +58,7 @@ export const launchCauses: CauseTexts = {
   ),
   LAUNCH_TENANT_PAUSED: cause(
     'The tenant is closed for maintenance by configuration.',
-    'Wait until it is opened again, or take `paused` out of the configuration.',
+    'Wait until it is opened again, or take paused out of the configuration.',
   ),
   LAUNCH_REAUTHORIZED_OTHER: cause(
     'Another user or another patient came back from a re-authorization, so it was refused.',
@@ -66,7 +66,7 @@ export const launchCauses: CauseTexts = {
   ),
   LAUNCH_RATE_LIMITED: cause(
     'More launches came from one address within a minute than are allowed.',
-    'If it is a hospital behind one address, raise `rateLimits.launchPerMinute`. Otherwise look who sends them.',
+    'If it is a hospital behind one address, raise rateLimits.launchPerMinute. Otherwise look who sends them.',
   ),
   EHR_DISCOVERY_FAILED: cause(
     'The EHR did not give its SMART configuration.',
@@ -115,7 +115,7 @@ export const launchCauses: CauseTexts = {
   ),
   invalid_target: cause(
     'The EHR does not accept its own FHIR address as audience.',
-    'Compare `iss` of the tenant with the FHIR base the EHR team names.',
+    'Compare iss of the tenant with the FHIR base the EHR team names.',
   ),
   registration_not_supported: cause('The EHR offers no such registration.', clientSetup),
   request_not_supported: cause('The EHR does not support a parameter.', clientSetup),

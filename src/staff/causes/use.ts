@@ -29,7 +29,7 @@ export const useCauses: CauseTexts = {
   ),
   FHIR_ANSWER_TOO_LARGE: cause(
     'The EHR’s answer was larger than is allowed.',
-    'The app should ask for fewer at once; otherwise raise `upstream.maxBodyBytes`.',
+    'The app should ask for fewer at once; otherwise raise upstream.maxBodyBytes.',
   ),
   FHIR_EHR_FORBIDDEN: cause(
     'The EHR itself denied this request, although the scope was granted.',
@@ -93,7 +93,7 @@ export const useCauses: CauseTexts = {
   ),
   redirect: cause(
     'The EHR answered with a redirect, which is never followed.',
-    'Compare `iss` of the tenant with the EHR’s FHIR base.',
+    'Compare iss of the tenant with the EHR’s FHIR base.',
   ),
   link_outside: cause(
     'A link in the EHR’s answer leads outside its FHIR base.',
