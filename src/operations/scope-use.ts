@@ -105,15 +105,14 @@ const refreshed: Count = (_event, scopes) =>
 /** An operation such as $everything reads whatever the scopes allow. */
 const asked: Count = ({ interaction, resource, operation }, scopes) => {
   if (operation !== undefined) return scopes.filter((scope) => reads(scope)).map(usedName)
-  const action = actionOf(interaction)
+  const action = actionsOf.get(interaction ?? '')
   if (resource === undefined || action === undefined) return []
   return usersOf(scopes, resource, action)
 }
 
 const reads = (scope: string): boolean => /[rs]/.test(parseScope(scope)?.actions ?? '')
 const usedName = (scope: string): string => `used:${scope}`
-const actionOf = (interaction = ''): ScopeAction | undefined =>
-  Object.entries(scopeAction).find(([name]) => name === interaction)?.[1]
+const actionsOf = new Map<string, ScopeAction | undefined>(Object.entries(scopeAction))
 
 /** By what was asked: it stands on the way of every FHIR request, and the configuration does not change. */
 const memory = new WeakMap<readonly string[], Map<string, readonly string[]>>()
