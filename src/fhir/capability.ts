@@ -115,8 +115,10 @@ const parameterTypes = 'number date string token reference composite quantity ur
   ' ',
 )
 const versionings = ['no-version', 'versioned', 'versioned-update']
-const isParameterType = (type: unknown): type is string => parameterTypes.includes(String(type))
-const isVersioning = (value: unknown): value is string => versionings.includes(String(value))
+const isParameterType = (type: unknown): type is string =>
+  typeof type === 'string' && parameterTypes.includes(type)
+const isVersioning = (value: unknown): value is string =>
+  typeof value === 'string' && versionings.includes(value)
 
 const withCode = (code: string): object => ({ code })
 

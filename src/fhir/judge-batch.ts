@@ -55,7 +55,8 @@ interface JudgedEntry {
 
 function judgeEntry(item: unknown, { expected, rewriter }: BatchPart): JudgedEntry | Refusal {
   if (!isJsonObject(item) || !isJsonObject(item['response'])) return unreadable()
-  const status = /^\d{3}/.exec(String(item['response']['status']))?.[0]
+  const { status: told } = item['response']
+  const status = typeof told === 'string' ? /^\d{3}/.exec(told)?.[0] : undefined
   if (status === undefined) return unreadable()
   if (status !== '200') return { entry: failedEntry(Number(status)), count: 0, patients: [] }
   const judged = judgeAnswer(item['resource'], expected)

@@ -72,7 +72,8 @@ function refuseRead(fault: Fault, notes: Notes): Refusal {
 
 function judgeBundle(value: JsonObject, expected: Expectation): JudgedValue | Refusal {
   const types = bundleTypes[expected.shape]
-  if (typeOf(value) !== 'Bundle' || !types.includes(String(value['type']))) {
+  const { type } = value
+  if (typeOf(value) !== 'Bundle' || typeof type !== 'string' || !types.includes(type)) {
     return refuse('FHIR_ANSWER_UNREADABLE', 'wrong_type')
   }
   const { entry: entries = [], ...frame } = value

@@ -65,6 +65,18 @@ t.test('a read comes back with the headers every /fhir answer carries', async (t
   })
 })
 
+t.test('Patient.link is no paging link', async (t) => {
+  const world = await open(t)
+  const { base } = world.ehr
+  const link = (other: string): object[] => [{ type: 'replaces', other: { reference: other } }]
+  for (const reference of ['Patient/p0', `${base}/Patient/p0`]) {
+    world.ehr.answer = respondWith({ ...patient, link: link(reference) })
+    const answer = await world.fetch(at('Patient/p1'))
+    const ours = reference.replace(base, `http://localhost:3000/fhir/${launchId}`)
+    t.strictSame(answer.json().link, link(ours))
+  }
+})
+
 t.test('HEAD is judged like GET and has no body', async (t) => {
   const world = await open(t)
   world.ehr.answer = respondWith(patient)

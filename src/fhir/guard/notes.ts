@@ -97,7 +97,7 @@ class ScanNotes implements Notes {
   }
 
   #mayHold(array: boolean, member: number, depth: number): boolean {
-    if (member === members.resourceType || member === members.id) return false
+    if (isTextOnly(member)) return false
     // Entries are a list, a resource is none, and a list of lists is nothing FHIR knows.
     if (!array) return member !== members.entry || depth > 1
     return member !== members.resource && this.isArray[depth] === 0
@@ -172,7 +172,7 @@ class ScanNotes implements Notes {
   }
 
   scalar(member: number, depth: number): boolean {
-    if (member === members.resourceType || member === members.id) return false
+    if (isTextOnly(member)) return false
     return !needsObject(member, depth)
   }
 
@@ -207,6 +207,11 @@ class ScanNotes implements Notes {
     this.#out = larger
     return true
   }
+}
+
+/** An object, list, number or literal here is nothing that the full judge would pass on as it is. */
+function isTextOnly(member: number): boolean {
+  return member === members.resourceType || member === members.id || member === members.fullUrl
 }
 
 /** A string, number or literal here is nothing that the full judge would pass. */

@@ -52,8 +52,10 @@ function proveScan(
     const start = scan.events[at + 1]!
     const end = scan.events[at + 2]!
     if (code === events.rootType) typed ||= isSearchType(bytes, start, end)
-    else if (code !== events.resource) spots.push(code, start, end)
-    else if (scan.events[at + 1] === 1) {
+    else if (code !== events.resource) {
+      // Of a record it is an element of its own, such as Patient.link; only a Bundle's holds pages.
+      if (!single || code !== events.rootLink) spots.push(code, start, end)
+    } else if (scan.events[at + 1] === 1) {
       rooted = single ? judge.root(scan.events, at) : isBundle(bytes, scan.events, at)
       if (!rooted) return undefined
     } else if (scan.events[at + 2] === members.contained) {

@@ -383,3 +383,124 @@ t.test('generated bodies, changed at random: never a difference in the unsafe di
   t.ok((tally['proved'] ?? 0) > 500, JSON.stringify(tally))
   t.end()
 })
+
+t.test(
+  'records with members doubled, escaped, moved and misplaced, in one JSON or another',
+  (t) => {
+    // Pieces of text, because no parsed value can hold a member twice or an escape.
+    const name = fc.constantFrom(
+      '"resourceType"',
+      '"resourceTyp\\u0065"',
+      '"id"',
+      '"\\u0069d"',
+      '"subject"',
+      '"s\\u0075bject"',
+      '"_subject"',
+      '"patient"',
+      '"reference"',
+      '"contained"',
+      '"resource"',
+      '"entry"',
+      '"link"',
+      '"type"',
+      '"url"',
+      '"fullUrl"',
+      '"location"',
+      '"response"',
+      '"x"',
+      '"__proto__"',
+    )
+    const text = fc.constantFrom(
+      '"Observation"',
+      '"Encounter"',
+      '"Patient"',
+      '"Bundle"',
+      '"Group"',
+      '"searchset"',
+      '"o1"',
+      '"p1"',
+      '"p2"',
+      '"Patient/p1"',
+      '"Patient/p2"',
+      '"Patient/p1/_history/1"',
+      '"Patient\\/p1"',
+      '"Patient/p\\u0031"',
+      '"Patient/p\\u0032"',
+      `"${base}/Patient/p1"`,
+      `"${base}x/Patient/p1"`,
+      `"${base}/Observation/o1"`,
+      '"Binary/b1"',
+      '""',
+    )
+    type Pair = readonly [string, string]
+    const print = (pairs: readonly Pair[]): string =>
+      `{${pairs.map(([left, right]) => `${left}:${right}`).join(',')}}`
+    const { value, record, extra } = fc.letrec<{
+      value: string
+      object: string
+      list: string
+      record: string
+      extra: Pair
+    }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4, depthIdentifier: 'v' },
+        text,
+        fc.constantFrom('null', '1', '-0.50', 'true', '1e3', '12345678901234567890'),
+        text.map((one) => `{"reference":${one}}`),
+        tie('object'),
+        tie('list'),
+        tie('record'),
+      ),
+      object: fc.array(tie('extra'), { maxLength: 3, depthIdentifier: 'v' }).map(print),
+      list: fc
+        .array(tie('value'), { maxLength: 2, depthIdentifier: 'v' })
+        .map((items) => `[${items.join(' , ')}]`),
+      extra: fc.tuple(name, tie('value')),
+      record: fc
+        .tuple(
+          fc.constantFrom('"Observation"', '"Encounter"'),
+          fc.array(fc.tuple(fc.nat({ max: 4 }), tie('extra')), {
+            maxLength: 2,
+            depthIdentifier: 'v',
+          }),
+        )
+        .map(([type, extras]) => {
+          const pairs: Pair[] = [
+            ['"resourceType"', type],
+            ['"id"', '"o1"'],
+            ['"status"', '"final"'],
+            ['"subject"', '{"reference":"Patient/p1"}'],
+          ]
+          for (const [at, pair] of extras) pairs.splice(at, 0, pair)
+          return print(pairs)
+        }),
+    }))
+    const entry = fc
+      .tuple(
+        fc.oneof({ weight: 5, arbitrary: record }, { weight: 1, arbitrary: value }),
+        fc.array(extra, { maxLength: 1 }),
+      )
+      .map(([resource, extras]) => print([['"resource"', resource], ...extras]))
+    const body = fc
+      .tuple(fc.array(entry, { maxLength: 3 }), fc.array(extra, { maxLength: 1 }))
+      .map(([entries, extras]) =>
+        print([
+          ['"resourceType"', '"Bundle"'],
+          ['"type"', '"searchset"'],
+          ['"entry"', `[${entries.join(',')}]`],
+          ...extras,
+        ]),
+      )
+    const tally = { proved: 0, judged: 0, refused: 0 } as Record<string, number>
+    fc.assert(
+      fc.property(body, record, (all, one) => {
+        tally[compare(Buffer.from(all), search)]! += 1
+        tally[compare(Buffer.from(one), read)]! += 1
+      }),
+      { numRuns: 20_000 },
+    )
+    t.ok((tally['proved'] ?? 0) > 500, JSON.stringify(tally))
+    t.ok((tally['refused'] ?? 0) > 500, JSON.stringify(tally))
+    t.end()
+  },
+)
