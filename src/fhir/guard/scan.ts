@@ -44,6 +44,7 @@ export function createScanner(): Scanner {
 function run(bytes: Uint8Array, notes: Notes): boolean {
   const length = bytes.length
   const { isArray, holder, seen } = notes
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length)
   let at = 0
   let depth = 0
   let current: number = members.none
@@ -82,6 +83,7 @@ function run(bytes: Uint8Array, notes: Notes): boolean {
         const start = at + 1
         let escaped = false
         at = start
+        at = plainEnd(view, at, length)
         while (at < length && (byte = bytes[at]!) !== quote) {
           if (byte === backslash) {
             escaped = true
@@ -126,6 +128,27 @@ function run(bytes: Uint8Array, notes: Notes): boolean {
     }
   }
   return depth === 0 && expected === expectEnd
+}
+
+/**
+ * Over bytes that may stand in a string as they are, four at a time, by the carry of a subtraction: a byte that is a
+ * quote, a backslash or below a space sets its highest bit (Warren, Hacker's Delight 6-1). It may stop too early, never
+ * too late.
+ */
+function plainEnd(view: DataView, from: number, end: number): number {
+  let at = from
+  while (at + 4 <= end) {
+    const word = view.getUint32(at, true)
+    const quotes = word ^ 0x22222222
+    const slashes = word ^ 0x5c5c5c5c
+    const found =
+      ((quotes - 0x01010101) & ~quotes) |
+      ((slashes - 0x01010101) & ~slashes) |
+      ((word - 0x20202020) & ~word)
+    if ((found & 0x80808080) !== 0) break
+    at += 4
+  }
+  return at
 }
 
 function isSpace(byte: number): boolean {
