@@ -28,7 +28,7 @@ export interface Plan {
 
 const whole: Plan = {
   rounds: 5,
-  roundMs: 2000,
+  roundMs: 1500,
   launches: 400,
   calls: 5000,
   live: [1000, 10_000, 100_000],
@@ -63,6 +63,7 @@ async function main(): Promise<void> {
   const lab = await openLab()
   try {
     for (const name of names) {
+      await lab.empty()
       const figures = await sections[name]?.(lab, values.quick === true ? quick : whole)
       if (figures !== undefined) results[name] = figures
     }

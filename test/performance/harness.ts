@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
 import { Pool, request } from 'undici'
 import { startRedis } from '../support/redis.ts'
 import type { TestRedis } from '../support/redis.ts'
@@ -25,6 +26,8 @@ const testCore = cpus().length - 1
 export interface Lab {
   readonly redis: TestRedis
   readonly ehr: string
+  /** No section meets what another left, under other keys. */
+  empty(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -36,6 +39,11 @@ export async function openLab(): Promise<Lab> {
   return {
     redis,
     ehr: origin,
+    empty: async () => {
+      const client = new Redis(redis.url)
+      await client.flushall()
+      client.disconnect()
+    },
     stop: async () => {
       await end(upstream)
       await redis.stop()
