@@ -121,5 +121,7 @@ function limitFiles({ deployment }: Clinic, disk: 'full' | 'room'): void {
   )
   const soft = disk === 'room' ? 'unlimited' : Math.max(...sizes)
   const set = spawnSync('prlimit', [`--pid=${replica.pid()}`, `--fsize=${soft}:unlimited`])
-  if (set.status !== 0) throw new Error(`prlimit: ${String(set.stderr)}`)
+  if (set.status !== 0) {
+    throw new Error(`prlimit: ${String(set.stderr)}\n${replica.output().slice(-4000)}`)
+  }
 }
