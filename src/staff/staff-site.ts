@@ -41,6 +41,7 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
   const views = createStaffViews()
   const deps = { ...site, views, docs: createDocs(), guard: createGuard({ ...site, views }) }
   return async (server) => {
+    server.removeContentTypeParser(['application/json', 'text/plain'])
     server.addContentTypeParser(
       'application/x-www-form-urlencoded',
       { parseAs: 'string', bodyLimit: 16_384 },
@@ -58,6 +59,15 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
     })
     server.setErrorHandler(async (error, _request, reply) => {
       const incident = newIncident()
+      const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
+      // Too large, of another type: the sender's fault, and no alarm.
+      if (typeof status === 'number' && status >= 400 && status < 500) {
+        return showMessage(views, reply, status, incident, {
+          title: 'Not understood',
+          sentence: 'The request was not of the form of a page here.',
+          link: { href: '/', label: 'Back' },
+        })
+      }
       site.onFault(error, incident)
       return showMessage(views, reply, 500, incident, {
         title: 'This did not work',

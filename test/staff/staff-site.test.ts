@@ -148,6 +148,37 @@ t.test('injection through every field is not understood, or finds nothing', asyn
   }
 })
 
+t.test('bodies that are no form of ours are refused in words, and are no fault', async (t) => {
+  const send = async (body: string, type: string) => {
+    const response = await fetch(`${url}/find`, {
+      method: 'POST',
+      body,
+      headers: { cookie: auditor.cookie, origin: url, 'content-type': type },
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  const form = 'application/x-www-form-urlencoded'
+  for (const [body, type, status] of [
+    ['{"patient":"1"}', 'application/json; charset=x', 415],
+    ['<a/>', 'text/xml', 415],
+    [`patient=${'a'.repeat(20_000)}`, form, 413],
+  ] as const) {
+    const answer = await send(body, type)
+    t.equal(answer.status, status, type)
+    t.match(answer.text, 'Not understood')
+  }
+  const odd = await send('__proto__[x]=1&patient=%FF&ask[]=open&zone=Mars', form)
+  t.equal(odd.status, 400, 'a zone that is none')
+  t.equal((await get('/?tenant=north&tenant=south', auditor.cookie)).status, 400, 'twice')
+  for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+    const { status } = await fetch(`${url}/launches`, {
+      method,
+      headers: { cookie: operator.cookie },
+    })
+    t.equal(status, 404, method)
+  }
+})
+
 t.test('one launch is one story, exported with a record of its own', async (t) => {
   const browser = hospital.browser()
   const [patient] = hospital.sandbox.patients
