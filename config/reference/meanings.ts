@@ -87,7 +87,7 @@ export const meanings: Readonly<Record<string, string>> = {
     'Files older than this are deleted, and a record says so. HIPAA asks for six years.',
   'audit.checkpointSeconds': 'A signed checkpoint at least this often while records are written.',
 
-  'audit.checkpoints.file': 'A file on another volume to which every checkpoint goes as well.',
+  'audit.checkpoints.path': 'A file on another volume to which every checkpoint goes as well.',
   'audit.checkpoints.log': 'Checkpoints stand in the application log as well.',
   'audit.checkpoints.store': 'Checkpoints go to the store as well.',
   'audit.compressAfterDays': 'Files older than this are compressed.',

@@ -86,11 +86,11 @@ function withAbsoluteAuditPaths(
   absolute: (path: string) => string,
 ): Config['audit'] {
   const { directory, checkpoints, fhir } = audit
-  const { file } = checkpoints
+  const { path } = checkpoints
   return {
     ...audit,
     directory: absolute(directory),
-    checkpoints: { ...checkpoints, ...(file === undefined ? {} : { file: absolute(file) }) },
+    checkpoints: { ...checkpoints, ...(path === undefined ? {} : { path: absolute(path) }) },
     ...(fhir?.spool === undefined ? {} : { fhir: { ...fhir, spool: absolute(fhir.spool) } }),
   }
 }

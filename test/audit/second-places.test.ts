@@ -21,7 +21,7 @@ t.test('a file, the store and the log each hold what proves a cut', async (t) =>
     await redis.stop()
   })
   const elsewhere = join(auditConfig().audit.directory, 'deep', 'kept')
-  const checkpoints = { file: elsewhere, store: true, log: true }
+  const checkpoints = { path: elsewhere, store: true, log: true }
   const config = auditConfig({ checkpoints })
   const { directory } = config.audit
   const logged: LoggedCheckpoint[] = []
@@ -51,9 +51,9 @@ t.test('a file, the store and the log each hold what proves a cut', async (t) =>
     if (file.endsWith('.checkpoints')) rmSync(join(directory, file))
   }
   t.strictSame((await verified())?.faults, [], 'what stands beside the log does not show it')
-  const none = { file: undefined, store: false, log: false }
+  const none = { path: undefined, store: false, log: false }
   for (const place of [
-    { ...none, file: elsewhere },
+    { ...none, path: elsewhere },
     { ...none, store: true },
   ]) {
     const { notes } = await collectKeptNotes(place, store)
@@ -75,7 +75,7 @@ t.test('one place that fails keeps none of the others from theirs', async (t) =>
   const kept: string[] = []
   const faults: AuditFault[] = []
   const places = createSecondPlaces({
-    checkpoints: { file: join(directory, 'taken', 'notes'), store: true, log: false },
+    checkpoints: { path: join(directory, 'taken', 'notes'), store: true, log: false },
     instance: 'one',
     store: {
       keepCheckpoint: async (_instance, note) => {
@@ -98,7 +98,7 @@ t.test('one place that fails keeps none of the others from theirs', async (t) =>
 t.test('a place that cannot be read is named', async (t) => {
   const store = { listCheckpoints: async () => Promise.reject(new Error('down')) }
   const { notes, unread } = await collectKeptNotes(
-    { file: auditConfig().audit.directory, store: true, log: true },
+    { path: auditConfig().audit.directory, store: true, log: true },
     store,
   )
   t.equal(notes, '')

@@ -61,7 +61,7 @@ t.test('places that may hold a secret are known, and an unknown place is one', (
   ]
   for (const path of secret) t.ok(mayHoldSecret(path), spell(path))
   for (const path of open) t.notOk(mayHoldSecret(path), spell(path))
-  t.same(knownKeys(['audit', 'checkpoints']), ['file', 'log', 'store'])
+  t.same(knownKeys(['audit', 'checkpoints']), ['log', 'path', 'store'])
   t.match(knownKeys(['tenants', 0, 'client']), ['auth', 'id', 'keys', 'secret'])
   t.end()
 })

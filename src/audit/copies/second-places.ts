@@ -38,7 +38,7 @@ export function createSecondPlaces(deps: SecondPlacesDeps): SecondPlaces {
     publish: async (checkpoint, note) => {
       if (checkpoints.log) log(loggedCheckpoint(checkpoint, note))
       const results = await Promise.allSettled([
-        checkpoints.file === undefined ? undefined : appendTo(checkpoints.file, note),
+        checkpoints.path === undefined ? undefined : appendTo(checkpoints.path, note),
         checkpoints.store ? keepIn(store, instance, note) : undefined,
       ])
       for (const result of results) if (result.status === 'rejected') throw result.reason
@@ -98,7 +98,7 @@ function noteOfLogLine(line: string): string | undefined {
 
 /** What the configured places hold now. A place that cannot be read is named, and the others still count. */
 export async function collectKeptNotes(
-  { file, store: inStore }: Config['audit']['checkpoints'],
+  { path, store: inStore }: Config['audit']['checkpoints'],
   store: Pick<Store, 'listCheckpoints'> | undefined,
 ): Promise<{ readonly notes: string; readonly unread: readonly string[] }> {
   const notes: string[] = []
@@ -110,7 +110,7 @@ export async function collectKeptNotes(
       unread.push(place)
     }
   }
-  if (file !== undefined) await read(file, () => readNotes(file))
+  if (path !== undefined) await read(path, () => readNotes(path))
   if (inStore && store !== undefined) {
     await read('the store', async () => (await store.listCheckpoints()).join('\n'))
   }

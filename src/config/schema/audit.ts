@@ -33,8 +33,8 @@ export const audit = z.strictObject({
   /** The second places of each signed checkpoint: without one a log that was cut together with its own looks whole. */
   checkpoints: z
     .strictObject({
-      /** Notes are appended; on a disk that who can write the audit's cannot. */
-      file: z.string().min(1).optional(),
+      /** A file to which notes are appended; on a disk that who can write the audit's cannot. */
+      path: z.string().min(1).optional(),
       /** The newest notes of each instance, in the store. */
       store: z.boolean().default(true),
       /** `audit.checkpoint` in the application log, with its signature. */
