@@ -15,7 +15,7 @@ export interface Running {
   ended(): Promise<Ended>
 }
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname
+const ownMain = new URL('../../src/main.ts', import.meta.url).pathname
 
 export interface RunOptions {
   /** For Node itself, before the program: `['--import', …]`. */
@@ -24,13 +24,15 @@ export interface RunOptions {
   readonly limitMs?: number
   /** As another user. */
   readonly uid?: number
+  /** Another version's `src/main.ts`. */
+  readonly main?: string
 }
 
 /** Runs `smart-bff ARGS` with exactly this environment. */
 export function runMain(
   args: readonly string[],
   env: Record<string, string> = {},
-  { nodeArgs = [], limitMs = 60_000, uid }: RunOptions = {},
+  { nodeArgs = [], limitMs = 60_000, uid, main = ownMain }: RunOptions = {},
 ): Running {
   const child = spawn(process.execPath, [...nodeArgs, main, ...args], {
     env,
