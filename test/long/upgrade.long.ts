@@ -80,13 +80,17 @@ t.test('one replica after the other is replaced under load: nobody sees an error
     )
   }
   await busy()
-  // From the earlier version to this one, and once more from this one to itself.
-  for (const round of ['upgrade', 'restart']) {
-    for (const replica of [0, 1]) {
-      const { code } = await rolling.replace(replica)
-      t.equal(code, 0, `${round} of replica ${replica}: stopped in order`)
-      await busy()
-    }
+  // From the earlier version to this one. The first did not yet end its connections while it stopped, and may meet its
+  // own limit; nobody sees it.
+  for (const replica of [0, 1]) {
+    await rolling.replace(replica)
+    await busy()
+  }
+  // And once more, from this version to itself.
+  for (const replica of [0, 1]) {
+    const { code } = await rolling.replace(replica)
+    t.equal(code, 0, `replica ${replica} stopped in order`)
+    await busy()
   }
   const { requests, launches, wrong } = await clinic.stop()
   t.same(wrong, [])

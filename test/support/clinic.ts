@@ -39,9 +39,10 @@ export function startClinic(
     for (let round = 0; !stopping; round += 1) {
       try {
         if (round % relaunchEvery === 0) {
-          patient = sandbox.patients[(index + round) % sandbox.patients.length]?.id ?? ''
+          const next = sandbox.patients[(index + round) % sandbox.patients.length]?.id ?? ''
           // oxlint-disable-next-line no-await-in-loop -- one person does one thing after the other
-          ;({ launch } = await browser.launch({ patient }))
+          ;({ launch } = await browser.launch({ patient: next }))
+          patient = next
           launches += 1
         }
         // oxlint-disable-next-line no-await-in-loop -- see above
