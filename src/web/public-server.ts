@@ -50,6 +50,8 @@ export async function createPublicServer(deps: PublicServerDeps): Promise<Fastif
     bodyLimit: maxBodyBytes,
     // A HEAD must not run a handler that takes a state or a launch; routes that have one say so.
     exposeHeadRoutes: false,
+    // What still comes over a connection that is open is answered while the listener closes.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: maxParameterChars },
   })
   app.decorateRequest('incident', '')

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import t from 'tap'
 import { checkOutEarlierVersion } from '../support/earlier-version.ts'
-import { startClinic } from '../support/clinic.ts'
+import { startLoad } from '../support/rolling-load.ts'
 import type { TestBrowser } from '../support/hospital.ts'
 import { startRolling } from '../support/rolling.ts'
 import { until } from '../support/until.ts'
@@ -70,7 +70,7 @@ t.test('one replica after the other is replaced under load: nobody sees an error
   const rolling = await startRolling({ mains: [earlier.main, earlier.main] })
   t.teardown(() => rolling.close())
   const browsers = Array.from({ length: 24 }, () => rolling.browser())
-  const clinic = startClinic(rolling.sandbox, browsers)
+  const clinic = startLoad(rolling.sandbox, browsers)
   const busy = async (): Promise<void> => {
     const before = clinic.count()
     await until(

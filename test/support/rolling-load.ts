@@ -1,15 +1,15 @@
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { TestBrowser } from './hospital.ts'
 
-/** A clinic at work: launches, bursts of parallel reads, the return to a chart. Every answer is checked for its patient. */
-export interface Clinic {
+/** People at work through the proxy: launches, bursts of parallel reads. Every answer is checked for its patient. */
+export interface Load {
   /** Goes on until `stop`; what went wrong stands in the result. */
-  stop(): Promise<ClinicResult>
+  stop(): Promise<LoadResult>
   /** So far. */
   count(): number
 }
 
-export interface ClinicResult {
+export interface LoadResult {
   readonly requests: number
   readonly launches: number
   /** Status by what was asked, and any answer about another patient. */
@@ -23,11 +23,11 @@ const reads = (patient: string): readonly string[] => [
   'MedicationRequest?_count=5',
 ]
 
-export function startClinic(
+export function startLoad(
   sandbox: Sandbox,
   browsers: readonly TestBrowser[],
   { relaunchEvery = 25, pauseMs = 50 }: { relaunchEvery?: number; pauseMs?: number } = {},
-): Clinic {
+): Load {
   const wrong: string[] = []
   let requests = 0
   let launches = 0
