@@ -31,12 +31,12 @@ export function startLoad(
   const wrong: string[] = []
   let requests = 0
   let launches = 0
-  let stopping = false
+  const end = { stopping: false }
 
   const work = async (browser: TestBrowser, index: number): Promise<void> => {
     let patient = ''
     let launch = ''
-    for (let round = 0; !stopping; round += 1) {
+    for (let round = 0; !end.stopping; round += 1) {
       try {
         if (round % relaunchEvery === 0) {
           const next = sandbox.patients[(index + round) % sandbox.patients.length]?.id ?? ''
@@ -81,7 +81,7 @@ export function startLoad(
   return {
     count: () => requests,
     stop: async () => {
-      stopping = true
+      end.stopping = true
       await Promise.all(working)
       return { requests, launches, wrong }
     },
