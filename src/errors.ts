@@ -135,6 +135,11 @@ export const errorTable = {
     'not_permitted',
     'This key was used for another change before. Nothing was sent.',
   ),
+  FHIR_LAUNCH_BUSY: row(
+    429,
+    'data_unavailable',
+    'The app asks too much at once. Try again in a moment.',
+  ),
   FHIR_NOT_ALLOWED: row(403, 'not_permitted', 'The app is not set up for this request.'),
   FHIR_PAGE_GONE: row(410, 'data_unavailable', 'This page of results is gone. Search again.'),
   FHIR_PARAMETER_NOT_ALLOWED: row(

@@ -106,6 +106,8 @@ export const meanings: Readonly<Record<string, string>> = {
 
   'rateLimits.launchPerMinute':
     'Launches a minute from one address, counted over all replicas. A hospital stands behind one address.',
+  'rateLimits.fhirPerLaunchPerMinute':
+    'FHIR requests a minute of one launch, counted by each replica for itself. More are answered 429 with Retry-After.',
   drainSeconds:
     'After SIGTERM: how long this replica says on `/readyz` that it is going and still answers. Longer than your load balancer takes to notice.',
   shutdownSeconds:

@@ -1,15 +1,19 @@
+import type { Watch } from './smart-bff-watch.ts'
 import type { SmartBffError } from './smart-bff.ts'
 
 type Action = readonly [label: string, run: () => void]
 
 /** Stands beside the body, styled through the CSSOM: the app's Content-Security-Policy allows no inline style. */
-export function createCover() {
+export function createCover(on: Watch['on']) {
   const panel = element(
     'main',
     'box-sizing:border-box;min-height:100vh;margin:0 auto;max-width:32em;padding:3em 1.5em',
   )
   panel.setAttribute('role', 'alert')
   let title: string | null = null
+  // A launch that is gone is of no hospital any more: what it said before is said again.
+  let support: string | null = null
+  on('active', (info) => (support = info.support))
   const follow = (): void => keepInSight(panel, 'paddingTop')
   setInterval(() => title === null || follow(), 1000)
 
@@ -31,7 +35,8 @@ export function createCover() {
       document.body.replaceChildren()
       show(error.sentence)
       panel.append(said('p', 'Open the app again from the patient’s chart.'))
-      if (error.support) panel.append(said('p', error.support))
+      const help = error.support ?? support
+      if (help) panel.append(said('p', help))
       if (error.incident) panel.append(said('p', `Incident number ${error.incident}`))
     },
     remove(): void {

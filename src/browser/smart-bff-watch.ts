@@ -38,7 +38,7 @@ const blankEarlyMs = 4000
 
 export function watchLaunch(deps: WatchDeps): Watch {
   const { on, tell } = createEvents()
-  const cover = createCover()
+  const cover = createCover(on)
   const idle = createIdleClock({
     active: () => void deps.active().then(async () => check()),
     warned: (endsAt) => tell('idle', { endsAt }),
@@ -125,11 +125,15 @@ function createRefused(
   },
 ): (error: unknown) => void {
   const { cover, tell } = parts
+  const end = (error: SmartBffError): void => {
+    parts.close()
+    cover.close(error)
+  }
   const reauthorize = async (): Promise<void> => {
     try {
       await deps.reauthorize()
     } catch (error) {
-      if (deps.isOver(error)) cover.close(error)
+      if (deps.isOver(error)) end(error)
     }
   }
   return (error) => {
@@ -141,8 +145,7 @@ function createRefused(
       tell('reauthorize', error)
       cover.show(error.sentence, ['Continue', () => void reauthorize()])
     } else {
-      parts.close()
-      cover.close(error)
+      end(error)
       tell('ended', error)
     }
   }

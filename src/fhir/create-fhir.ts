@@ -3,6 +3,7 @@ import type { FhirDeps } from './deps.ts'
 import { createFhirDoor } from './door.ts'
 import type { FhirDoor } from './door.ts'
 import { createAwayJudge } from './away/away-judge.ts'
+import { createLaunchRate } from './resilience/launch-rate.ts'
 import { createLinks } from './links.ts'
 import { createUpstreams, type UpstreamsHear } from './upstreams.ts'
 import { createViews } from './view.ts'
@@ -16,10 +17,10 @@ export interface Fhir {
   close(): Promise<void>
 }
 
-type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams' | 'away'
+type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams' | 'rate' | 'away'
 
 export function createFhir(
-  config: Pick<Config, 'publicUrl' | 'tenants' | 'keys'>,
+  config: Pick<Config, 'publicUrl' | 'tenants' | 'keys' | 'rateLimits'>,
   outer: Omit<FhirDeps, OwnParts> & UpstreamsHear,
 ): Fhir {
   const upstreams = createUpstreams(config.tenants, outer)
@@ -30,6 +31,7 @@ export function createFhir(
     views: createViews(config.tenants),
     links: createLinks(config.keys.encryption),
     upstreams,
+    rate: createLaunchRate(config.rateLimits.fhirPerLaunchPerMinute, () => performance.now()),
     away,
   }
   return {

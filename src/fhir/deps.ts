@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts'
 import type { Tokens, Vault } from '../vault/vault.ts'
 import type { AwayJudge } from './away/away-judge.ts'
 import type { Prove } from './guard/prove.ts'
+import type { LaunchRate } from './resilience/launch-rate.ts'
 import type { Links } from './links.ts'
 import type { Upstreams } from './upstreams.ts'
 import type { Views } from './view.ts'
@@ -23,6 +24,7 @@ export interface FhirDeps {
   readonly links: Links
   readonly away: Pick<AwayJudge, 'judge'>
   readonly upstreams: Upstreams
+  readonly rate: LaunchRate
   readonly store: Pick<
     Store,
     | 'claimIdempotent'

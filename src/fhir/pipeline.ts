@@ -72,6 +72,10 @@ async function answer(
   if (isRefusal(launch)) return launch
   exchange.opened = launch.opened
   exchange.view = launch.view
+  const waitSeconds = deps.rate.takes(launch.key.launch)
+  if (waitSeconds !== undefined) {
+    return { ...refuse('FHIR_LAUNCH_BUSY'), retryAfter: String(waitSeconds) }
+  }
   const trip = { exchange, launch, deps }
 
   const parsed = parseRequest(exchange.incoming.method ?? '', target)

@@ -102,6 +102,7 @@ t.test('two hours away: blank, ended, and the draft waits in the next launch', a
   await pass(page, 120 * minuteMs)
   await frame.getByText('This session has ended.').waitFor({ timeout: 10_000 })
   t.notMatch(await frame.content(), new RegExp(amara.family))
+  t.equal(await frame.getByText('Call the service desk, 4400.').isVisible(), true)
   const next = await openChart(page)
   t.equal(await read(next), 200)
   t.equal(await draftIn(next), 'another letter')

@@ -15,6 +15,7 @@ import { createViews } from '../../src/fhir/view.ts'
 import type { LaunchView } from '../../src/fhir/view.ts'
 import { createSessionCookies } from '../../src/session/cookies.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createLaunchRate } from '../../src/fhir/resilience/launch-rate.ts'
 import { hashSession } from '../../src/vault/names.ts'
 import type { LaunchRecord } from '../../src/vault/record.ts'
 import type { OpenLaunch, Opening } from '../../src/vault/vault.ts'
@@ -92,6 +93,8 @@ export const allRules = [
 export interface WorldOptions {
   readonly patient?: string | undefined
   readonly granted?: string
+  /** FHIR requests of the launch. */
+  readonly perMinute?: number
   readonly mode?: Record<string, unknown>
   readonly tenant?: Record<string, unknown>
 }
@@ -173,6 +176,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     publicUrl: 'http://localhost:3000',
     startedAt: '2026-01-01T00:00:00Z',
     cookies,
+    rate: createLaunchRate(options.perMinute ?? 6000, () => performance.now()),
     vault: {
       open: async ({ session, launch }) => {
         if (session !== hashSession(sessionId) || launch !== launchId) return { kind: 'missing' }

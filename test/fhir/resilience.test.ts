@@ -6,6 +6,7 @@ import { createBudget } from '../../src/fhir/resilience/budget.ts'
 import { createCircuit } from '../../src/fhir/resilience/circuit.ts'
 import { createGate } from '../../src/fhir/resilience/gate.ts'
 import type { Leaver } from '../../src/fhir/resilience/gate.ts'
+import { createLaunchRate } from '../../src/fhir/resilience/launch-rate.ts'
 import { createPatience } from '../../src/fhir/resilience/patience.ts'
 import { createUpstreams } from '../../src/fhir/upstreams.ts'
 import { createWorld, launchId, makeTenant, respondWith } from './helper.ts'
@@ -22,6 +23,46 @@ async function open(
   t.teardown(() => world.close())
   return world
 }
+
+t.test('a launch has so many requests a minute, and none of the others’', (t) => {
+  let now = 5000
+  const rate = createLaunchRate(3, () => now)
+  const takes = (launch: string) => [1, 2, 3, 4, 5].map(() => rate.takes(launch))
+  t.same(takes('a'), [undefined, undefined, undefined, 60, 60])
+  t.equal(rate.takes('b'), undefined)
+  now += 59_001
+  t.equal(rate.takes('a'), 1)
+  now += 999
+  t.equal(rate.takes('a'), undefined)
+  t.end()
+})
+
+t.test(
+  'a launch that asks in a circle is told when to come again, and the EHR is left alone',
+  async (t) => {
+    const world = await open(t, { perMinute: 2 })
+    world.ehr.answer = respondWith(patient)
+    const answers = []
+    for (let index = 0; index < 4; index += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      answers.push(await world.fetch(path))
+    }
+    t.same(
+      answers.map(({ status }) => status),
+      [200, 200, 429, 429],
+    )
+    t.equal(world.ehr.seen.length, 2)
+    t.match(answers[3]?.headers, {
+      'retry-after': /^[1-6]?\d$/,
+      'smart-bff-state': 'data_unavailable',
+    })
+    t.match(answers[3]?.json(), {
+      resourceType: 'OperationOutcome',
+      issue: [{ code: 'throttled' }],
+    })
+    t.match(world.audited.at(-1), { reason: 'FHIR_LAUNCH_BUSY', state: 'data_unavailable' })
+  },
+)
 
 t.test('a circuit opens after failures of two launches, and lets one try', (t) => {
   let now = 0

@@ -113,3 +113,14 @@ interface Bundle {
   }[]
   readonly link?: readonly { readonly relation: string; readonly url: string }[]
 }
+
+t.test('one launch has so many FHIR requests a minute, whatever another asks', async (t) => {
+  const root = { rateLimits: { fhirPerLaunchPerMinute: 60 } }
+  const { browser, first, second } = await setUp(t, { root })
+  const { launch } = await browser.launch({ patient: first.id })
+  const { launch: other } = await browser.launch({ patient: second.id })
+  const ask = async (id: string) => (await browser.fetch(`/fhir/${id}/Goal`)).status
+  const all = await Promise.all(Array.from({ length: 70 }, () => ask(launch)))
+  t.equal(all.filter((status) => status === 429).length, 10)
+  t.equal(await ask(other), 403)
+})

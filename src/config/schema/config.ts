@@ -137,7 +137,10 @@ export const configSchema = z.strictObject({
   app,
   audit,
   rateLimits: z
-    .strictObject({ launchPerMinute: z.int().min(1).max(1_000_000).default(600) })
+    .strictObject({
+      launchPerMinute: z.int().min(1).max(1_000_000).default(600),
+      fhirPerLaunchPerMinute: z.int().min(60).max(10_000_000).default(6000),
+    })
     .prefault({}),
   logging: z
     .strictObject({

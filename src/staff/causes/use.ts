@@ -35,6 +35,10 @@ export const useCauses: CauseTexts = {
     'The EHR itself denied this request, although the scope was granted.',
     'Ask the EHR team what this user may see in the EHR.',
   ),
+  FHIR_LAUNCH_BUSY: cause(
+    'One launch sent more FHIR requests within a minute than `rateLimits.fhirPerLaunchPerMinute` allows.',
+    'Show the app’s developers: it asks in a circle. Raise the limit only where the app needs it.',
+  ),
   FHIR_EHR_BUSY: cause(
     'The EHR asked to slow down.',
     'If it repeats, ask the EHR team for the app’s limits.',

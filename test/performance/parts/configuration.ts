@@ -30,7 +30,7 @@ export function rawConfiguration(where: { readonly ehr: string; readonly redisUr
       app: { directory: folder },
       audit: { directory: join(folder, 'audit') },
       logging: { level: 'error' },
-      rateLimits: { launchPerMinute: 1_000_000 },
+      rateLimits: { launchPerMinute: 1_000_000, fhirPerLaunchPerMinute: 10_000_000 },
       tenants: [
         {
           id: 'north',

@@ -65,7 +65,7 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
     root: {
       store: options.store,
       logging: { level: 'warn' },
-      rateLimits: { launchPerMinute: 100_000 },
+      rateLimits: { launchPerMinute: 100_000, fhirPerLaunchPerMinute: 10_000_000 },
     },
   })
   const { sandbox, publicUrl, replicas } = deployment
