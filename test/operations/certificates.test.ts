@@ -24,13 +24,13 @@ t.test(
 
     const { port } = server.address() as AddressInfo
     const own = until(300)
-    const ended = until(-1)
+    const ending = until(5)
     const config = testConfig({
       iss: `https://127.0.0.1:${String(port)}/fhir`,
       tenant: {
         upstream: {
           ca: `${until(500, 'authority.example').cert}${served.cert}`,
-          clientCertificate: ended,
+          clientCertificate: ending,
         },
       },
       root: { listen: { host: '127.0.0.1', port: 0, tls: own } },
@@ -49,7 +49,7 @@ t.test(
       ofTenant.map(({ what, until: at, instead }) => [what, days(at) ?? instead]),
       [
         [`Certificate of 127.0.0.1:${String(port)}`, 20],
-        ['Client certificate for the EHR', -1],
+        ['Client certificate for the EHR', 5],
         ['Authority of the EHR (ca)', 20],
         ['Client key s1 (ES384, signs)', 'does not end by itself'],
       ],
