@@ -8,13 +8,14 @@ if (port === null) throw new Error('this file runs as a worker')
 
 port.on('message', (ask: AwayAsk) => {
   const result = judgeAway(ask)
-  const answer: AwayAnswer = { number: ask.number, result }
-  // The body is handed over, not copied.
-  if (result.kind === 'rewritten') port.postMessage(answer, [ownBuffer(result.body)])
-  else port.postMessage(answer)
+  if (result.kind === 'refuse') {
+    port.postMessage({ number: ask.number, result } satisfies AwayAnswer)
+    return
+  }
+  const { body } = result
+  // Handed over, not copied; but a small one lies in memory that it shares with others.
+  const owned = body.byteLength === body.buffer.byteLength ? body : Buffer.alloc(body.length, body)
+  const { buffer } = owned
+  const answer: AwayAnswer = { number: ask.number, result: { ...result, body: owned } }
+  port.postMessage(answer, buffer instanceof ArrayBuffer ? [buffer] : [])
 })
-
-function ownBuffer({ buffer }: Buffer): ArrayBuffer {
-  if (buffer instanceof ArrayBuffer) return buffer
-  throw new TypeError('shared memory')
-}

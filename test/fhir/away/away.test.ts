@@ -190,3 +190,17 @@ t.test(
     t.equal((await world.fetch(at('Observation'))).status, 200)
   },
 )
+
+t.test('a large answer of which little is left', async (t) => {
+  const { world, asked } = await open(t, { tenant: { guard: 'drop' } })
+  const foreign = Array.from({ length: 1500 }, (_, index) => observation(index, 'p2'))
+  world.ehr.answer = respondWith(searchset(world.ehr.base, 0, ...foreign))
+  const dropped = await world.fetch(at('Observation'))
+  t.equal(dropped.status, 200)
+  t.notMatch(dropped.text, 'p2')
+  world.ehr.answer = respondWith(
+    JSON.stringify(searchset(world.ehr.base, 1)) + ' '.repeat(1_200_000),
+  )
+  t.equal((await world.fetch(at('Observation'))).json().entry.length, 2)
+  t.equal(asked(), 2)
+})
