@@ -46,6 +46,7 @@ import { createRememberingVault } from './vault/memory.ts'
 import { createPendingVault } from './vault/pending.ts'
 import { createTokens } from './vault/refresh.ts'
 import type { LaunchRecord } from './vault/record.ts'
+import { sealAuditStream } from './vault/sealed-stream.ts'
 import { createSpoolSeal } from './vault/spool-seal.ts'
 import { createSweeper } from './vault/sweeper.ts'
 import { createVault } from './vault/vault-store.ts'
@@ -93,12 +94,13 @@ async function layGround(config: Config) {
   const log = createLog({ level: config.logging.level, instance: config.instance })
   const metrics = createMetrics({ tenants: config.tenants, version: productVersion() })
   const storeFaults = reportStoreFault(log, metrics)
-  const store = createStore(config.store, {
+  const keyRing = createKeyRing(config.keys.encryption)
+  const plain = createStore(config.store, {
     now,
     onFault: storeFaults.report,
     onAnswer: (operation, seconds) => metrics.storeAnswer(operation, seconds),
   })
-  const keyRing = createKeyRing(config.keys.encryption)
+  const store = sealAuditStream(plain, keyRing)
   // Without the audit nothing may run (DESIGN rule 8).
   const written = await startAudit({
     config,

@@ -13,6 +13,7 @@ import { createKeyRing } from '../vault/key-ring.ts'
 import { createLaunchIndex } from '../vault/launch-index.ts'
 import { resealAll, type ResealCount } from '../vault/reseal.ts'
 import { createRevocation } from '../vault/revocation.ts'
+import { sealAuditStream } from '../vault/sealed-stream.ts'
 import { createVault } from '../vault/vault-store.ts'
 import { newIncident } from '../web/incident.ts'
 import type { Command } from './arguments.ts'
@@ -31,7 +32,8 @@ export async function runMaintenance(
     const detail = 'the embedded store is in the memory of the server process; only Redis is shared'
     throw new SmartBffError('STORE_UNAVAILABLE', { detail })
   }
-  const store = createStore(config.store, { now: Date.now, onFault: () => undefined })
+  const plain = createStore(config.store, { now: Date.now, onFault: () => undefined })
+  const store = sealAuditStream(plain, createKeyRing(config.keys.encryption))
   const audit = await startCommandAudit(config, store)
   try {
     await store.check()

@@ -11,7 +11,7 @@ import { SmartBffError } from '../errors.ts'
 
 /** What is sealed. Each purpose has keys of its own, so that a box of one kind never opens as another. */
 export type SealPurpose =
-  'session' | 'launch' | 'pending' | 'binding' | 'draft' | 'page' | 'staff' | 'spool'
+  'session' | 'launch' | 'pending' | 'binding' | 'draft' | 'page' | 'staff' | 'spool' | 'audit'
 
 /** DESIGN rule 10: the first key seals, every key opens. */
 export interface KeyRing {
@@ -94,6 +94,7 @@ function createSubkeys({ id, secret }: RingKey): Subkeys {
     page: derive('page'),
     staff: derive('staff'),
     spool: derive('spool'),
+    audit: derive('audit'),
   }
   return { prefix: `v1.${id}.`, key: (purpose) => keys[purpose] }
 }
