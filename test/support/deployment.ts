@@ -163,6 +163,9 @@ function createReplica(setting: ReplicaSetting): Replica & { stop(): Promise<voi
       }
       started.child.stdout?.on('data', hear)
       started.child.stderr?.on('data', hear)
+      started.child.once('exit', (code, signal) => {
+        output += `(ended: ${String(signal ?? code)})\n`
+      })
       operations = (await started.says(/smart-bff serves .*, operations (\S+)/))[1] ?? ''
       running = started
     },

@@ -15,6 +15,9 @@ const look = () => {
 }
 setInterval(look, 100).unref()
 
+// A limit on the size of files stands for a full disk; its signal would end the process before the write could fail.
+process.on('SIGXFSZ', () => undefined)
+
 const clock = Date.now
 Date.now = () => clock() + now.clockOffsetMs
 
