@@ -1,15 +1,22 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** The configuration of the smart-bff that is measured, in the form of the file, so that a process can be given it. */
 export type RawConfiguration = ReturnType<typeof rawConfiguration>
 
+/** Nothing is left behind. */
+const folders: string[] = []
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
 const secret = (): string => randomBytes(32).toString('base64url')
 
 export function rawConfiguration(where: { readonly ehr: string; readonly redisUrl: string }) {
   const folder = mkdtempSync(join(tmpdir(), 'smart-bff-bench-'))
+  folders.push(folder)
   writeFileSync(join(folder, 'index.html'), '<!doctype html><title>bench</title>')
   const signing = generateKeyPairSync('ed25519').privateKey
   return {
