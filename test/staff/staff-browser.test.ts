@@ -157,6 +157,7 @@ t.test(
     await page.getByRole('button', { name: 'End all of them' }).click()
     await page.getByText('2 launches ended.').waitFor()
     await page.getByText('No launch of North Hospital lives now.').waitFor()
+    await sound(t, 'launches ended')
     t.equal((await clinician.fetch(`/launches/${launch}`)).status, 401)
     t.match(
       await hospital.auditText(),
@@ -247,7 +248,12 @@ t.test('what the staff did is in the audit, without the patient', async (t) => {
   t.notMatch(text, `"${patient}"`)
   t.same(violations, [], 'nothing on a page breaks its policy')
   await page.goto(url)
+  const copied = await browser.context.cookies(url)
   await signOut()
   await page.goto(url)
   await page.getByText('Sign in to see this page.').waitFor()
+  await browser.context.addCookies(copied)
+  await page.goto(url)
+  await heading('Your session is over').waitFor()
+  await sound(t, 'session over')
 })

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createRedisClient } from '../../src/store/redis/client.ts'
+import { Secret } from '../../src/config/secret.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import type { Change, Store } from '../../src/store/store.ts'
+import { startRedis } from '../support/redis.ts'
 import { startSentinelGroup, tell } from '../support/redis-groups.ts'
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<boolean> => {
@@ -122,4 +124,19 @@ t.test('Sentinel: a failover that is told while the connection is being made', a
   await ended
   t.ok(await until(() => client.status === 'ready'), 'it connects again, without a restart')
   t.equal(await client.ping(), 'PONG')
+})
+
+t.test('a master that was demoted keeps no link alive', async (t) => {
+  const redis = await startRedis()
+  const store = createRedisStore({ config: { url: new Secret(redis.url) }, now: Date.now })
+  t.teardown(async () => {
+    await store.close()
+    await redis.stop()
+  })
+  t.ok(await until(() => store.linkAlive()))
+  // It still publishes what it is told, and hears nothing of what ends at its successor.
+  await tell(redis.port, ['REPLICAOF', '127.0.0.1', '1'])
+  t.ok(await until(() => !store.linkAlive()), 'the store is asked from now on')
+  await tell(redis.port, ['REPLICAOF', 'NO', 'ONE'])
+  t.ok(await until(() => store.linkAlive()), 'and no more when it is a master again')
 })

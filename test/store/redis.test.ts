@@ -168,12 +168,26 @@ t.test('a restart within a second is not even seen', async (t) => {
     await store.close()
     await redis.stop()
   })
-  await store.check()
-  await redis.stop()
-  await sleep(20)
-  const waiting = store.acquireLease('N', 'me', 1000)
-  redis = await startRedis({ port: redis.port })
-  t.equal(await waiting, true)
+  // On a busy machine a restart may take longer than a second: then the answer says nothing, and it is tried again.
+  for (let tries = 0; tries < 10; tries += 1) {
+    while (
+      !(await store.check().then(
+        () => true,
+        () => false,
+      ))
+    );
+    await redis.stop()
+    await sleep(20)
+    const asked = performance.now()
+    const waiting = store.acquireLease('N', 'me', 1000).catch(() => false)
+    redis = await startRedis({ port: redis.port })
+    const quick = performance.now() - asked < 600
+    const granted = await waiting
+    if (!quick) continue
+    t.equal(granted, true)
+    return
+  }
+  t.fail('no restart was quick enough to judge')
 })
 
 t.test('a server that stands still is a fault within two seconds', async (t) => {
