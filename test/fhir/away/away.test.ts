@@ -174,10 +174,10 @@ t.test(
   'an answer that takes too much memory ends the worker, and the next one starts another',
   async (t) => {
     const { world } = await open(t)
-    const away = createAwayJudge(12)
+    const away = createAwayJudge(32)
     t.teardown(() => away.close())
     Object.assign(world.deps.away, { judge: (question: AwayQuestion) => away.judge(question) })
-    world.ehr.answer = respondWith(`{"resourceType":"Bundle","x":[${'[],'.repeat(600_000)}[]]}`)
+    world.ehr.answer = respondWith(`{"resourceType":"Bundle","x":[${'[],'.repeat(1_500_000)}[]]}`)
     const [first, second] = await Promise.all([
       world.fetch(at('Observation')),
       world.fetch(at('Observation')),
