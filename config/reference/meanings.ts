@@ -163,7 +163,8 @@ export const meanings: Readonly<Record<string, string>> = {
     'The app must have confirmed the name and birth date it displays before a write is sent.',
   'tenants[].modes[].allow[].withoutPatient':
     'Applies though no patient is in context (`patient: optional`).',
-  'tenants[].modes[].allow[].operation': 'A named operation, such as `Patient/$everything`.',
+  'tenants[].modes[].allow[].operation':
+    'A named operation, such as `Patient/$everything`, by GET or by POST with a Parameters body.',
   'tenants[].modes[].allow[].parameters[]': 'Parameters the app may give it.',
   'tenants[].modes[].allow[].bundle[]':
     'Bundles the app may post. Every entry is judged as if it came alone.',

@@ -26,6 +26,7 @@ import { respond } from './steps/respond.ts'
 import { rewrite } from './steps/rewrite.ts'
 import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
+import { answerOperation } from './write/operation.ts'
 import { fetchJudged, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
@@ -89,6 +90,7 @@ async function answer(
   )
   if (isRefusal(body)) return body
   if (parsed.body === 'bundle') return answerBatch(body, trip)
+  if (parsed.body === 'parameters') return answerOperation(parsed.request, body, trip)
   if (isWrite(parsed.request.interaction)) return answerChange(parsed.request, body, trip)
   if (parsed.body !== 'search') return answerRead(parsed.request, undefined, trip)
   const search = addForm(parsed.request, body.toString('latin1'))

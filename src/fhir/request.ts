@@ -13,7 +13,7 @@ export interface FhirRequest {
   /** The patient of a compartment search: `Patient/<id>/Observation`. */
   readonly compartment: string | undefined
   readonly parameters: readonly Parameter[]
-  /** A search whose parameters go in the body; POST Type/_search. */
+  /** Its parameters go in the body: POST Type/_search, and operations by POST. */
   readonly post: boolean
 }
 
@@ -22,6 +22,14 @@ export interface Parameter {
   readonly name: string
   readonly modifier: string
   readonly value: string
+  /** From a Parameters body: the value as it goes to the EHR. */
+  readonly typed?: TypedValue | undefined
+}
+
+/** `valueReference` and what stands in it, as it was judged. */
+export interface TypedValue {
+  readonly member: string
+  readonly json: unknown
 }
 
 export const emptyRequest: FhirRequest = {

@@ -5,6 +5,7 @@ import { decide } from '../../src/fhir/decide.ts'
 import { isRefusal } from '../../src/fhir/decision.ts'
 import { isWrite } from '../../src/smart/interactions.ts'
 import { outboundOf } from '../../src/fhir/steps/forward.ts'
+import { printQuery } from '../../src/fhir/request.ts'
 import { addForm, parseRequest, splitTarget } from '../../src/fhir/steps/parse.ts'
 import { createUpstreamUrls } from '../../src/fhir/upstream-url.ts'
 import { createWorld, launchId, makeView, respondWith } from './helper.ts'
@@ -113,14 +114,15 @@ function upstreamTarget(method: string, path: string, form: string): string | un
   if (isRefusal(parsed) || parsed.kind !== 'request') return undefined
   const request = parsed.body === 'search' ? addForm(parsed.request, form) : parsed.request
   if (isRefusal(request)) return undefined
-  // Writes take no parameters; what they store is judged in write.test.ts.
+  // Writes take no parameters, nor do operations by POST; their bodies are judged in write.test.ts and operations.test.ts.
   const writes = isWrite(request.interaction)
-  if (writes && request.parameters.length > 0) return undefined
+  const posted = parsed.body === 'parameters'
+  if ((writes || posted) && request.parameters.length > 0) return undefined
   const bound = decide(request, view)
   if (isRefusal(bound)) return undefined
   if (writes) return `write ${urls.target(bound.sent)}`
   const { target: sent, body } = outboundOf(bound.sent, urls)
-  const asked = body?.toString() ?? ''
+  const asked = posted ? printQuery(bound.sent.parameters) : (body?.toString() ?? '')
   return asked === '' ? sent : `${sent}?${asked}`
 }
 

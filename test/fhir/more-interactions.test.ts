@@ -172,7 +172,7 @@ t.test(
     for (const [path, status] of refused.filter(([, status]) => status !== 200)) {
       t.equal((await world.fetch(at(path))).status, status, path)
     }
-    t.equal((await world.fetch(at('Patient/p1/$everything'), { method: 'POST' })).status, 403)
+    t.equal((await world.fetch(at('Patient/p1/$everything'), { method: 'PUT' })).status, 403)
     t.equal(world.ehr.seen.length, asked)
   },
 )

@@ -188,6 +188,10 @@ const rows: readonly Row[] = [
     allowed: [
       ['GET Patient/p1/$everything', 'GET Patient/p1/$everything'],
       ['GET Patient/p1/%24everything?start=2026', 'GET Patient/p1/$everything?start=2026'],
+      [
+        'POST Patient/p1/$everything',
+        'POST Patient/p1/$everything {"resourceType":"Parameters","parameter":[]}',
+      ],
     ],
     refused: [
       'GET Patient/p2/$everything',
@@ -195,11 +199,21 @@ const rows: readonly Row[] = [
       'GET $everything',
       'GET Patient/p1/$everything?end=2026',
       'GET Encounter/e1/$everything',
+      'POST Patient/p2/$everything',
+      'POST Patient/$everything',
+      'PUT Patient/p1/$everything',
+      'DELETE Patient/p1/$everything',
     ],
   },
   {
     row: 24,
-    allowed: [['GET Observation/$lastn?max=1', 'GET Observation/$lastn?patient=p1&max=1']],
+    allowed: [
+      ['GET Observation/$lastn?max=1', 'GET Observation/$lastn?patient=p1&max=1'],
+      [
+        'POST Observation/$lastn',
+        'POST Observation/$lastn {"resourceType":"Parameters","parameter":[{"name":"patient","valueString":"p1"}]}',
+      ],
+    ],
     refused: [
       'GET Observation/$lastn?patient=p2',
       'GET DocumentReference/$docref',

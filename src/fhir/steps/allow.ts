@@ -65,6 +65,8 @@ export function allow(request: FhirRequest, view: LaunchView): Permit | Refusal 
 /** The rule names the operation with its type, `Patient/$everything`, for all records or one of it. */
 function allowOperation(request: FhirRequest, view: LaunchView): Permit | Refusal {
   const { resource, operation = '', parameters } = request
+  // Row 26: what a query asks for no rule can say.
+  if (operation === '$graphql') return refuse('FHIR_NOT_ALLOWED')
   const rule = view.operations.get(resource === undefined ? operation : `${resource}/${operation}`)
   if (rule === undefined) return refuse('FHIR_NOT_ALLOWED')
   const listed = parameters.every(

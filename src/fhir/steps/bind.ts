@@ -63,15 +63,19 @@ function bindSearch(covered: Covered, patient: string): Bound | Refusal {
   if (!compartmentFits(request, patient)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
   const rest: Parameter[] = []
   let bindings = request.compartment === undefined ? 0 : 1
+  let typed: Parameter | undefined
   for (const parameter of request.parameters) {
     const mention = patientMention(resource, parameter, patient)
     if (mention === 'foreign') return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
-    if (mention === 'binding') bindings += 1
-    else rest.push(withSubject(parameter, covered))
+    if (mention === 'binding') {
+      bindings += 1
+      // An operation by POST may want it as a Reference; the value was judged to be this patient's.
+      if (parameter.typed !== undefined) typed = parameter
+    } else rest.push(withSubject(parameter, covered))
   }
   if (bindings > 1) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
   const binding = bindingParameter(resource, patient)
-  const parameters = binding === undefined ? rest : [binding, ...rest]
+  const parameters = binding === undefined ? rest : [typed ?? binding, ...rest]
   return { ...covered, sent: { ...request, compartment: undefined, parameters } }
 }
 
@@ -98,7 +102,7 @@ function withSubject(parameter: Parameter, covered: Covered): Parameter {
   const wanted = [subjects[resource]?.path, ...scopeElements(resource, covered)]
   const elements = new Set(parameter.value.split(','))
   for (const path of wanted) if (path !== undefined) elements.add(path.split('.', 1)[0] ?? path)
-  return { ...parameter, value: [...elements].join(',') }
+  return { ...parameter, value: [...elements].join(','), typed: undefined }
 }
 
 function scopeElements(resource: string, { coverage }: Covered): readonly string[] {

@@ -2,6 +2,7 @@ import type { Tokens } from '../../vault/vault.ts'
 import type { OpenedLaunch } from '../exchange.ts'
 import { parameterName, printQuery } from '../request.ts'
 import type { FhirRequest } from '../request.ts'
+import { printParameters } from '../write/operation-parameters.ts'
 import type { Listener, Upstream, UpstreamAnswer, UpstreamAsk, UpstreamFault } from '../upstream.ts'
 import type { UpstreamUrls } from '../upstream-url.ts'
 
@@ -45,6 +46,14 @@ export function outboundOf(request: FhirRequest, urls: UpstreamUrls): Outbound {
   if (!request.post) {
     const headers = search ? strictSearch : []
     return { method: 'GET', target: urls.target(request), headers, body: undefined }
+  }
+  if (request.interaction === 'operation') {
+    return {
+      method: 'POST',
+      target: urls.target(request),
+      headers: ['content-type', 'application/fhir+json'],
+      body: printParameters(request.parameters),
+    }
   }
   const form = ['content-type', 'application/x-www-form-urlencoded']
   return {

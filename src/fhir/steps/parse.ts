@@ -28,7 +28,7 @@ export type Parsed =
   | { readonly kind: 'binary'; readonly token: string }
 
 /** What a request's body must be. */
-export type BodyKind = 'none' | 'search' | 'resource' | 'patch' | 'bundle'
+export type BodyKind = 'none' | 'search' | 'resource' | 'patch' | 'bundle' | 'parameters'
 
 const maxTargetLength = 16_384
 /** Launch ids are random base64url. */
@@ -178,8 +178,9 @@ function compartmentShape(
   return form ? shape('search-type', { resource, compartment, post: true }) : undefined
 }
 
-/** By GET alone: an operation that GET may call changes nothing (FHIR R4 operations.html, affectsState). */
+/** What GET may call changes nothing (FHIR R4 operations.html, affectsState); of a POST nobody knows. */
 function operationShape(method: string, parts: Partial<Shape>): Shape | Refusal {
+  if (method === 'POST') return shape('operation', { ...parts, post: true })
   return isGet(method) ? shape('operation', parts) : notOffered()
 }
 
@@ -203,7 +204,7 @@ function withParameters(
 }
 
 function bodyKind({ interaction, post }: Shape): BodyKind {
-  if (post) return 'search'
+  if (post) return interaction === 'operation' ? 'parameters' : 'search'
   if (interaction === 'create' || interaction === 'update') return 'resource'
   if (interaction === 'patch') return 'patch'
   return interaction === 'batch' ? 'bundle' : 'none'

@@ -3,6 +3,7 @@ import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import type { Reply } from '../exchange.ts'
 import type { Bound } from '../steps/bind.ts'
+import type { Outbound } from '../steps/forward.ts'
 import { refuseFault } from '../steps/guard.ts'
 import { recordIntent } from '../steps/record.ts'
 import { sendOutbound } from '../trip.ts'
@@ -59,11 +60,20 @@ async function carryOut(
     const invalid = await validate(prepared, bound.request, trip)
     if (invalid !== undefined) return invalid
   }
+  return sendWrite(prepared.outbound, bound, trip)
+}
+
+/** The intent is recorded, then it is sent; what the EHR says is the outcome. */
+export async function sendWrite(
+  outbound: Outbound,
+  bound: Bound,
+  trip: Trip,
+): Promise<Reply | Refusal> {
   await recordIntent(trip.exchange, trip.deps.audit)
   trip.exchange.writeSent = true
   // The browser may go away; a write that is on its way is seen through.
   const listener = { gone: false, whenGone: undefined, held: 0 }
-  const received = await sendOutbound(prepared.outbound, trip, listener)
+  const received = await sendOutbound(outbound, trip, listener)
   trip.deps.upstreams.release(trip.launch.view.tenant, listener)
   if (received.kind === 'fault' && !received.sent) {
     trip.exchange.writeSent = false

@@ -10,7 +10,7 @@ import { awayBytes } from '../away/away.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import { isJsonObject } from '../../smart/json.ts'
 import { createRewriter } from '../rewriter.ts'
-import type { Rewriter } from '../rewriter.ts'
+import type { Rewriter, Rewritten } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
 import { isFhirJson, refuseStatus } from '../steps/guard.ts'
 import { rewrite } from '../steps/rewrite.ts'
@@ -69,9 +69,17 @@ async function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Promis
     reason: undefined,
   }
   if (received.body.length === 0 || request.interaction === 'delete') return reply
-  const body = await judgeReturned(received, bound, trip, rewriter)
-  // It was saved, but what came back is nothing to show.
-  return body === undefined ? uncertain(false) : { ...reply, body, count: 1 }
+  const returned = await judgeReturned(received, bound, trip, rewriter)
+  // It was done, but what came back is nothing to show, or not all of it.
+  if (isRefusal(returned)) return { ...uncertain(false), ...reasonOf(returned) }
+  if (returned.nextLost) return { ...uncertain(false), reason: 'link_outside' }
+  const { body, count, patients, dropped } = returned
+  return { ...reply, body, count, patients, reason: dropped > 0 ? 'dropped' : undefined }
+}
+
+/** For the audit: another patient's data in an answer is a finding, after a write too. */
+function reasonOf({ reason }: Refusal): Pick<Refusal, 'reason'> {
+  return reason === undefined ? {} : { reason }
 }
 
 /** `return=representation`: judged like a read, also where an existing record answers a conditional create. */
@@ -80,22 +88,20 @@ async function judgeReturned(
   bound: Bound,
   trip: Trip,
   rewriter: Rewriter,
-): Promise<Buffer | undefined> {
-  if (!isFhirJson(headers.contentType)) return undefined
+): Promise<Rewritten | Refusal> {
+  if (!isFhirJson(headers.contentType)) return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
+  const expected = expectationOf(bound, trip.launch.view)
   if (body.length > awayBytes) {
-    const part = { expected: expectationOf(bound, trip.launch.view), request: bound.request }
-    const away = await judgeAwayFrom(body, [part], undefined, trip)
-    return isRefusal(away) ? undefined : away.body
+    return judgeAwayFrom(body, [{ expected, request: bound.request }], undefined, trip)
   }
   const value = parseExact(body)
-  if (!isJsonObject(value)) return undefined
-  if (value['resourceType'] === 'OperationOutcome') {
+  if (isJsonObject(value) && value['resourceType'] === 'OperationOutcome') {
     const issue = copyIssues(value)
-    return Buffer.from(JSON.stringify({ resourceType: 'OperationOutcome', issue }))
+    const told = Buffer.from(JSON.stringify({ resourceType: 'OperationOutcome', issue }))
+    return { body: told, count: 1, dropped: 0, patients: [], linksDropped: 0, nextLost: false }
   }
-  const expected = expectationOf(bound, trip.launch.view)
   const judged = judgeAnswer(value, expected)
-  return isRefusal(judged) ? undefined : rewrite(judged, rewriter).body
+  return isRefusal(judged) ? judged : rewrite(judged, rewriter)
 }
 
 /** Location and Content-Location become ours, or are left out. */

@@ -1,0 +1,67 @@
+import { patientFreeTypes } from '../../smart/patient-free.ts'
+import { decide } from '../decide.ts'
+import { isRefusal, refuse } from '../decision.ts'
+import type { Refusal } from '../decision.ts'
+import { parseExact } from '../exact-json.ts'
+import type { Reply } from '../exchange.ts'
+import type { FhirRequest } from '../request.ts'
+import { createRestorer } from '../rewriter.ts'
+import { allow } from '../steps/allow.ts'
+import type { Bound } from '../steps/bind.ts'
+import { outboundOf } from '../steps/forward.ts'
+import { fetchJudged } from '../trip.ts'
+import type { Trip } from '../trip.ts'
+import { sendWrite } from './answer-write.ts'
+import { readParameters } from './operation-parameters.ts'
+import { restoreUrls } from './restore.ts'
+
+/**
+ * A named operation by POST (fhir-access-and-audit.md 1.12, rows 23 to 25): the rule names it, its parameters are judged
+ * one by one, and the record it is about is read and judged first. Whether it changes anything (`affectsState`) only the
+ * EHR knows, so it leaves the records of a write, and what is lost after it was sent is `write_uncertain`.
+ */
+export async function answerOperation(
+  request: FhirRequest,
+  body: Buffer,
+  trip: Trip,
+): Promise<Reply | Refusal> {
+  const { exchange, launch, deps } = trip
+  const { view } = launch
+  // FHIR has them in the body; in two places they could contradict each other.
+  if (request.parameters.length > 0) return refuse('FHIR_PARAMETER_NOT_ALLOWED')
+  // A promise that is not kept is better refused.
+  if (exchange.incoming.headers['idempotency-key'] !== undefined) return refuse('FHIR_NOT_ALLOWED')
+  const named = allow(request, view)
+  if (isRefusal(named)) return named
+
+  const { base, patient } = view
+  const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
+  const parameters = readParameters(restoreUrls(parseExact(body), restorer), { patient, base })
+  if (isRefusal(parameters)) return parameters
+  const asked = { ...request, parameters }
+  exchange.request = asked
+  const bound = decide(asked, view)
+  if (isRefusal(bound)) return bound
+  exchange.rule = bound.rule
+  exchange.narrowed = bound.sent.parameters.filter((one) => !parameters.includes(one))
+
+  const unproved = await judgeRecord(bound, trip)
+  if (unproved !== undefined) return unproved
+  const { urls } = deps.upstreams.of(view.tenant)
+  return sendWrite(outboundOf(bound.sent, urls), bound, trip)
+}
+
+/** What it is called on may be somebody else's: it is read and judged before anything can happen to it (DESIGN rule 6). */
+async function judgeRecord(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
+  const { resource, id } = bound.request
+  const { view } = trip.launch
+  if (resource === undefined || id === undefined || view.patient === undefined) return undefined
+  // The Patient in context is proved by its id.
+  if (resource === 'Patient' || patientFreeTypes.has(resource)) return undefined
+  const coverage = view.covers(resource, 'r')
+  if (coverage.kind === 'none') return refuse('FHIR_SCOPE_INSUFFICIENT', 'scope')
+  const plain = { interaction: 'read', operation: undefined, parameters: [], post: false } as const
+  const request = { ...bound.request, ...plain }
+  const fetched = await fetchJudged({ ...bound, coverage, request, sent: request }, undefined, trip)
+  return isRefusal(fetched) ? fetched : undefined
+}
