@@ -72,7 +72,7 @@ export const helpText = `Usage: smart-bff [command]
                         USER and ID also as the audit shows them; --by NAME instead of your login name
                         WORD is one of ${revocationReasons.slice(0, 4).join(', ')},
                         ${revocationReasons.slice(4).join(', ')}
-  keys rotate           seal every launch and session under the first encryption key
+  keys rotate           seal launches, sessions and saved searches under the first key
   --help, --version
 
 The configuration is read from the file that SMART_BFF_CONFIG names, else from config/smart-bff.yaml;

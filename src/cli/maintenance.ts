@@ -7,6 +7,7 @@ import { createEhrs } from '../ehr/connection.ts'
 import { createRevoke } from '../ehr/revoke.ts'
 import { SmartBffError } from '../errors.ts'
 import { createSessionRecords } from '../session/session-records.ts'
+import { createSavedSearches } from '../staff/saved.ts'
 import { createStore } from '../store/create.ts'
 import type { Store } from '../store/store.ts'
 import { createKeyRing } from '../vault/key-ring.ts'
@@ -94,13 +95,22 @@ async function revoke(
 async function rotate({ config, audit, store }: Ground, output: Output): Promise<number> {
   const keyRing = createKeyRing(config.keys.encryption)
   const sessions = createSessionRecords({ store, keyRing, now: Date.now, ...clocksOf(config) })
-  const count = await resealAll({ store, keyRing, sessions }, (sofar) => {
+  const told = (sofar: Readonly<ResealCount>): void => {
     output.write(`${progress(sofar)}\n`)
-  })
+  }
+  const count = { ...(await resealAll({ store, keyRing, sessions }, told)) }
+  const pseudonyms = createPseudonyms(config.keys.pseudonym)
+  for (const done of await createSavedSearches({ store, keyRing, pseudonyms }).reseal()) {
+    // What nobody has kept yet is not over.
+    if (done !== 'gone') count[done] += 1
+  }
+  told(count)
   const event = { event: 'keys.rotated', actor: 'staff', count: count.resealed } as const
   await audit.record({ ...event, outcome: count.unreadable === 0 ? 'success' : 'failed' })
   const [first, ...older] = config.keys.encryption.map(({ id }) => id)
-  output.write(`Done: every launch and session that can be opened is sealed under ${first}.\n`)
+  output.write(
+    `Done: every launch, session and saved search that can be opened is sealed under ${first}.\n`,
+  )
   if (count.unreadable > 0) return 1
   if (older.length > 0) {
     output.write(

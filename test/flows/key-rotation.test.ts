@@ -1,8 +1,13 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
+import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
 import { runMaintenance } from '../../src/cli/maintenance.ts'
+import { createSavedSearches } from '../../src/staff/saved.ts'
+import { createStore } from '../../src/store/create.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createKeyRing } from '../../src/vault/key-ring.ts'
 import { rawKeys, type Raw } from '../support/config.ts'
-import { startHospital, type TestBrowser } from '../support/hospital.ts'
+import { startHospital, type Hospital, type TestBrowser } from '../support/hospital.ts'
 import { newSecretKey } from '../support/keys.ts'
 import { startRedis } from '../support/redis.ts'
 
@@ -12,6 +17,7 @@ import { startRedis } from '../support/redis.ts'
  */
 t.test('a rotation of the encryption key logs nobody out', { timeout: 120_000 }, async (t) => {
   const redis = await startRedis()
+  const stores: Store[] = []
   const raw = new Redis(redis.port, { replyMapping: 'legacy' })
   const [k1, k2] = ['k1', 'k2'].map((id) => ({ id, secret: newSecretKey() }))
   const keys = rawKeys()
@@ -29,6 +35,7 @@ t.test('a rotation of the encryption key logs nobody out', { timeout: 120_000 },
   }
   t.teardown(async () => {
     for (const replica of replicas.toReversed()) await replica.close()
+    for (const store of stores) await store.close()
     raw.disconnect()
     await redis.stop()
   })
@@ -53,10 +60,24 @@ t.test('a rotation of the encryption key logs nobody out', { timeout: 120_000 },
     for (const key of await raw.keys('launch:*')) {
       used.add((await raw.hget(key, 'sealed'))?.split('.')[1] ?? '')
     }
-    for (const key of await raw.keys('sess:*')) used.add((await raw.get(key))?.split('.')[1] ?? '')
+    for (const key of [...(await raw.keys('sess:*')), ...(await raw.keys('draft:staff*'))])
+      used.add((await raw.get(key))?.split('.')[1] ?? '')
     return used
   }
 
+  /** The searches that the staff keep, as a replica with this configuration reads them. */
+  const savedAt = async (hospital: Hospital) => {
+    const { store: where, keys: ring } = hospital.config
+    const store = createStore(where, { now: Date.now, onFault: () => undefined })
+    stores.push(store)
+    const pseudonyms = createPseudonyms(ring.pseudonym)
+    return createSavedSearches({ store, keyRing: createKeyRing(ring.encryption), pseudonyms })
+  }
+
+  const before = await savedAt(first)
+  t.ok(await before.add('anna.auditor', 'Last week', '/?ask=patient'))
+  t.ok(await before.add('otto.operator', 'Refused', '/?outcome=refused'))
+  t.ok(await before.add('otto.operator', 'Today', '/?last=1'))
   await begin(first.browser())
   const behind = await start([k1, k2])
   await begin(behind.browser())
@@ -78,4 +99,8 @@ t.test('a rotation of the encryption key logs nobody out', { timeout: 120_000 },
   t.match(await front.auditText(), /"event":"keys\.rotated","outcome":"success","count":\d/)
   const after = await start([k2])
   await allLiveAt(after.browser(), 'the old key is gone')
+  const saved = await savedAt(after)
+  const titles = async (member: string) => (await saved.list(member)).map(({ title }) => title)
+  t.same(await titles('anna.auditor'), ['Last week'], 'who was away meanwhile has it still')
+  t.same(await titles('otto.operator'), ['Refused', 'Today'])
 })
