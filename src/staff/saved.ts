@@ -30,6 +30,11 @@ const keepersList = z.array(z.string())
 const mostKeepers = 2000
 const attemptsMax = 5
 
+interface Keepers {
+  readonly held: string | undefined
+  readonly names: readonly string[]
+}
+
 export function createSavedSearches(deps: {
   readonly store: Pick<Store, 'readDraft' | 'replaceDraft'>
   readonly keyRing: KeyRing
@@ -60,7 +65,7 @@ export function createSavedSearches(deps: {
     if (!(await enlist(name))) return false
     return store.replaceDraft(name, held, seal(name, list), lifeMs)
   }
-  async function keepers() {
+  async function keepers(): Promise<Keepers> {
     const held = await store.readDraft(keepersName)
     if (held === undefined) return { held, names: [] }
     const opened = keyRing.open('staff', `draft:${keepersName}`, held)
