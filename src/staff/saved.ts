@@ -4,6 +4,7 @@ import type { Pseudonyms } from '../audit/pseudonyms.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Resealed } from '../vault/reseal.ts'
+import { createKeepers, savedLifeMs } from './keepers.ts'
 
 /**
  * The searches that a member of the staff keeps. They stand in the store beside the drafts, sealed, under a pseudonym of
@@ -23,17 +24,6 @@ const savedList = z.array(savedForm)
 export type SavedSearch = z.output<typeof savedForm>
 
 const mostSaved = 30
-const lifeMs = 366 * 86_400_000
-/** Under which names searches are kept: a rotation must find those of members who are away. */
-const keepersName = 'staff-keepers'
-const keepersList = z.array(z.string())
-const mostKeepers = 2000
-const attemptsMax = 5
-
-interface Keepers {
-  readonly held: string | undefined
-  readonly names: readonly string[]
-}
 
 export function createSavedSearches(deps: {
   readonly store: Pick<Store, 'readDraft' | 'replaceDraft'>
@@ -41,6 +31,7 @@ export function createSavedSearches(deps: {
   readonly pseudonyms: Pick<Pseudonyms, 'everyUser'>
 }): SavedSearches {
   const { store, keyRing, pseudonyms } = deps
+  const keepers = createKeepers(deps)
   const namesOf = (member: string): readonly string[] =>
     pseudonyms
       .everyUser('', { issuer: 'staff', subject: member, fhirUser: undefined })
@@ -59,37 +50,10 @@ export function createSavedSearches(deps: {
     }
     return { first, held: undefined, list: [] }
   }
-  const seal = (name: string, content: unknown): string =>
-    keyRing.seal('staff', `draft:${name}`, JSON.stringify(content))
   async function write(name: string, held: string | undefined, list: readonly SavedSearch[]) {
-    if (!(await enlist(name))) return false
-    return store.replaceDraft(name, held, seal(name, list), lifeMs)
-  }
-  async function keepers(): Promise<Keepers> {
-    const held = await store.readDraft(keepersName)
-    if (held === undefined) return { held, names: [] }
-    const opened = keyRing.open('staff', `draft:${keepersName}`, held)
-    const names = keepersList.safeParse(opened.ok ? JSON.parse(opened.text) : [])
-    return { held, names: names.data ?? [] }
-  }
-  /** Before the searches themselves are written, so that none stands there unlisted. */
-  async function enlist(name: string, attempt = 1): Promise<boolean> {
-    const { held, names } = await keepers()
-    if (!names.includes(name) && names.length >= mostKeepers) return false
-    // Written also when the name is in it already: the list lives as long as what it lists.
-    const next = seal(keepersName, [...new Set([...names, name])])
-    if (await store.replaceDraft(keepersName, held, next, lifeMs)) return true
-    return attempt < attemptsMax && enlist(name, attempt + 1)
-  }
-  async function resealOne(name: string, attempt = 1): Promise<Resealed> {
-    const held = await store.readDraft(name)
-    if (held === undefined) return 'gone'
-    const opened = keyRing.open('staff', `draft:${name}`, held)
-    if (!opened.ok) return 'unreadable'
-    if (!opened.stale) return 'fresh'
-    const sealed = keyRing.seal('staff', `draft:${name}`, opened.text)
-    if (await store.replaceDraft(name, held, sealed, lifeMs)) return 'resealed'
-    return attempt < attemptsMax ? resealOne(name, attempt + 1) : 'unreadable'
+    if (!(await keepers.enlist(name))) return false
+    const sealed = keyRing.seal('staff', `draft:${name}`, JSON.stringify(list))
+    return store.replaceDraft(name, held, sealed, savedLifeMs)
   }
   return {
     list: async (member) => (await read(member)).list,
@@ -104,13 +68,6 @@ export function createSavedSearches(deps: {
       const rest = list.filter((one) => one.id !== id)
       return rest.length < list.length && write(first, held, rest)
     },
-    async reseal() {
-      const done: Resealed[] = []
-      for (const name of [...(await keepers()).names, keepersName]) {
-        // oxlint-disable-next-line no-await-in-loop -- in the background: one at a time leaves the store to the clinicians
-        done.push(await resealOne(name))
-      }
-      return done
-    },
+    reseal: keepers.reseal,
   }
 }
