@@ -68,6 +68,6 @@ export function createSavedSearches(deps: {
       const rest = list.filter((one) => one.id !== id)
       return rest.length < list.length && write(first, held, rest)
     },
-    reseal: keepers.reseal,
+    reseal: () => keepers.reseal(),
   }
 }
