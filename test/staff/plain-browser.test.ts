@@ -37,8 +37,12 @@ t.before(async () => {
 })
 
 const rows = () => page.locator('.results tbody tr')
-const timesShown = () => page.locator('.results tbody time').evaluateAll(attributes)
-const attributes = (found: Element[]) => found.map((one) => one.getAttribute('datetime') ?? '')
+const timesOf = async (list: string): Promise<readonly string[]> => {
+  const found: unknown = await page.evaluate(
+    `[...document.querySelectorAll('${list} time')].map((one) => one.dateTime)`,
+  )
+  return Array.isArray(found) ? found.map(String) : []
+}
 
 t.test('JavaScript is off here', async (t) => {
   await page.setContent('<p>as sent</p><script>document.body.textContent = "changed"</script>')
@@ -69,7 +73,7 @@ t.test('a search of more than a page: each next page goes on where the last ende
   const times: string[] = []
   for (;;) {
     sizes.push(await rows().count())
-    times.push(...(await timesShown()))
+    times.push(...(await timesOf('.results')))
     const next = page.getByRole('link', { name: 'Next page' })
     if ((await next.count()) === 0 || sizes.length > 10) break
     await next.click()
@@ -92,13 +96,13 @@ t.test('a launch of more than a page: its story goes on, its head says how it en
   const verdict = await page.locator('.verdict').innerText()
   const steps = page.locator('.story > li')
   t.equal(await steps.count(), 500)
-  const before = await page.locator('.story time').evaluateAll(attributes)
+  const before = await timesOf('.story')
   t.equal(await page.getByRole('link', { name: 'From the beginning' }).count(), 0)
   await page.getByRole('link', { name: /^Next .*records$/ }).click()
   await page.getByRole('link', { name: 'From the beginning' }).waitFor()
   const more = await steps.count()
   t.ok(more > reads - 500 && more < 500, `${String(more)} on the second page`)
-  const after = await page.locator('.story time').evaluateAll(attributes)
+  const after = await timesOf('.story')
   t.same([...before, ...after], [...before, ...after].toSorted(), 'oldest first, over both')
   t.equal(await page.locator('.verdict').innerText(), verdict, 'the same word on its end')
   t.match(await page.locator('.story .since').first().innerText(), /^\+(?!0 ms)/)
