@@ -7,9 +7,9 @@ import { createEhrs } from '../ehr/connection.ts'
 import { createRevoke } from '../ehr/revoke.ts'
 import { SmartBffError } from '../errors.ts'
 import { createSessionRecords } from '../session/session-records.ts'
-import { createSavedSearches } from '../staff/saved.ts'
 import { createStore } from '../store/create.ts'
 import type { Store } from '../store/store.ts'
+import { createKeepers } from '../vault/keepers.ts'
 import { createKeyRing } from '../vault/key-ring.ts'
 import { createLaunchIndex } from '../vault/launch-index.ts'
 import { resealAll, type ResealCount } from '../vault/reseal.ts'
@@ -99,8 +99,7 @@ async function rotate({ config, audit, store }: Ground, output: Output): Promise
     output.write(`${progress(sofar)}\n`)
   }
   const count = { ...(await resealAll({ store, keyRing, sessions }, told)) }
-  const pseudonyms = createPseudonyms(config.keys.pseudonym)
-  for (const done of await createSavedSearches({ store, keyRing, pseudonyms }).reseal()) {
+  for (const done of await createKeepers({ store, keyRing }).reseal()) {
     // What nobody has kept yet is not over.
     if (done !== 'gone') count[done] += 1
   }

@@ -3,8 +3,7 @@ import { z } from 'zod'
 import type { Pseudonyms } from '../audit/pseudonyms.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
-import type { Resealed } from '../vault/reseal.ts'
-import { createKeepers, savedLifeMs } from './keepers.ts'
+import { createKeepers, savedLifeMs } from '../vault/keepers.ts'
 
 /**
  * The searches that a member of the staff keeps. They stand in the store beside the drafts, sealed, under a pseudonym of
@@ -15,8 +14,6 @@ export interface SavedSearches {
   /** `false` when there are as many as may be kept, or somebody changed them at the same time. */
   add(member: string, title: string, address: string): Promise<boolean>
   remove(member: string, id: string): Promise<boolean>
-  /** Everybody's, under the first key of the ring (DESIGN rule 10). */
-  reseal(): Promise<readonly Resealed[]>
 }
 
 const savedForm = z.strictObject({ id: z.string(), title: z.string(), address: z.string() })
@@ -68,6 +65,5 @@ export function createSavedSearches(deps: {
       const rest = list.filter((one) => one.id !== id)
       return rest.length < list.length && write(first, held, rest)
     },
-    reseal: () => keepers.reseal(),
   }
 }

@@ -67,6 +67,8 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
   const { index, audit, checkpointAt, now } = deps
   const progress = await index.update()
   const sealedAt = await checkpointAt()
+  // Before the record of this view: that one is always still on its way.
+  const copies = audit.copies()
   await visit.record({
     event: 'staff.viewed',
     outcome: 'success',
@@ -87,7 +89,7 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
     sealedAt:
       sealedAt === undefined ? null : `${time(sealedAt)}, ${duration(now() - sealedAt)} ago`,
     index: lagOf(progress),
-    copies: copiesOf(audit.copies(), time),
+    copies: copiesOf(copies, time),
     complete: completeness(progress, now(), zone),
     verified:
       verified === undefined

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Store } from '../store/store.ts'
-import type { KeyRing } from '../vault/key-ring.ts'
-import type { Resealed } from '../vault/reseal.ts'
+import type { KeyRing } from './key-ring.ts'
+import type { Resealed } from './reseal.ts'
 
-/** Under which names searches are kept: a rotation of the key must find those of members who are away. */
+/** Under which names the staff keep searches: a rotation of the key must find those of members who are away. */
 export interface Keepers {
   /** Before the searches themselves are written, so that none stands there unlisted. */
   enlist(name: string): Promise<boolean>
