@@ -160,7 +160,7 @@ export const meanings: Readonly<Record<string, string>> = {
     'A write is possible though the EHR gives no versions. Two users may then overwrite each other.',
   'tenants[].modes[].allow[].validate': 'The EHR’s `$validate` must agree before a write is sent.',
   'tenants[].modes[].allow[].confirm':
-    'The app must have confirmed the name and birth date it displays before a write is sent.',
+    'The app must have confirmed the name and birth date it displays before a write is sent. The mode needs a rule that reads Patient.',
   'tenants[].modes[].allow[].withoutPatient':
     'Applies though no patient is in context (`patient: optional`).',
   'tenants[].modes[].allow[].operation':

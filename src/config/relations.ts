@@ -17,7 +17,7 @@ import {
   staffHasItsOwnHost,
 } from './relations/listeners.ts'
 import { addressesAreSecure, noLocalStaff, storeIsShared } from './relations/production.ts'
-import { ruleKeysFit } from './relations/rules.ts'
+import { confirmCanRead, ruleKeysFit } from './relations/rules.ts'
 import {
   modeIdsUnique,
   modePatientFits,
@@ -63,6 +63,7 @@ const relations: readonly Relation[] = [
   scopesAreWellFormed,
   scopesFitTheirVersion,
   ruleKeysFit,
+  confirmCanRead,
 ]
 
 export const judgeRelations = (draft: Draft): Finding[] =>

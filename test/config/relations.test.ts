@@ -43,6 +43,15 @@ const two = (first: Raw, second: Raw): Raw =>
 const mode = (over: Raw): Raw => rawConfig({ mode: over })
 const rule = (over: Raw): Raw =>
   mode({ allow: [{ feature: 'x', resource: 'Observation', interactions: ['read'], ...over }] })
+const confirmBeside = (over: Raw): Raw => {
+  const confirmed = { feature: 'x', resource: 'Observation', interactions: ['create'] }
+  return mode({
+    allow: [
+      { ...confirmed, confirm: true },
+      { feature: 'y', resource: 'Patient', ...over },
+    ],
+  })
+}
 const keys = (over: Raw): Raw => rawConfig({ root: { keys: { ...rawKeys(), ...over } } })
 const named = (id: string, secret = newSecretKey()): Raw => ({ id, secret })
 const at = 'tenants[0]'
@@ -366,8 +375,19 @@ const table: [name: string, raw: Raw, faults: string[]][] = [
     [`${inMode}.allow[0].include`],
   ],
   [
+    'confirm without a read of Patient',
+    rule({ interactions: ['create'], confirm: true }),
+    [`${inMode}.allow[0].confirm`],
+  ],
+  [
+    'confirm beside a search for Patients alone',
+    confirmBeside({ interactions: ['search-type'] }),
+    [`${inMode}.allow[0].confirm`],
+  ],
+  ['confirm beside a read of Patient', confirmBeside({ interactions: ['read'] }), []],
+  [
     'write keys on a read',
-    rule({ upsert: true, unversioned: true, validate: true, confirm: true }),
+    rule({ resource: 'Patient', upsert: true, unversioned: true, validate: true, confirm: true }),
     ['upsert', 'unversioned', 'validate', 'confirm'].map((key) => `${inMode}.allow[0].${key}`),
   ],
   [

@@ -13,6 +13,22 @@ const companions: readonly [key: keyof ResourceRule, needed: readonly string[]][
   ['confirm', ['create', 'update', 'patch', 'delete']],
 ]
 
+/** What the app confirms is held against the Patient, read by the rules of the same mode (src/fhir/write/confirm.ts). */
+export function confirmCanRead(draft: Draft): Finding[] {
+  return eachMode(draft, ({ allow }, path) => {
+    const readsPatient = allow.some(
+      (rule) =>
+        'resource' in rule && rule.resource === 'Patient' && rule.interactions.includes('read'),
+    )
+    if (readsPatient) return []
+    return allow.flatMap((rule, index) => {
+      if (!('resource' in rule) || rule.confirm !== true) return []
+      const expected = 'a rule of this mode that allows read of Patient'
+      return [{ path: [...path, 'allow', index, 'confirm'], found: 'no such rule', expected }]
+    })
+  })
+}
+
 export function ruleKeysFit(draft: Draft): Finding[] {
   return eachMode(draft, ({ allow }, path) =>
     allow.flatMap((rule, index) =>
