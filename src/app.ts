@@ -23,6 +23,7 @@ import { createLaunchCount } from './operations/launch-count.ts'
 import { createLog } from './operations/log.ts'
 import { createMetrics } from './operations/metrics.ts'
 import { closeGround, createLife, type Life } from './operations/life.ts'
+import { startTracing } from './operations/start-tracing.ts'
 import { watchProcess } from './operations/watch-process.ts'
 import { createMatrix } from './operations/matrix.ts'
 import { reportReadiness } from './operations/report-readiness.ts'
@@ -119,7 +120,9 @@ async function layGround(config: Config) {
     onChange: reportReadiness(log),
   })
   watchProcess(metrics, health, written)
-  return { now, log, metrics, audit, store, keyRing, pseudonyms, matrix, health, storeFaults }
+  const tracing = await startTracing(config, log)
+  const shared = { now, log, metrics, audit, store, tracing }
+  return { ...shared, keyRing, pseudonyms, matrix, health, storeFaults }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -200,17 +203,14 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
 
 /** The way of a FHIR request: src/fhir/pipeline.ts tells it step by step. */
 function openFhir(config: Config, ground: Ground, launches: Launches) {
-  const { now, audit, log, metrics, store } = ground
+  const { now, audit, log, metrics, store, tracing } = ground
   const { tokens, cookies } = launches
   // Opened records stay in memory for as long as the store's link would tell of their end (DESIGN rule 12).
   const vault = createRememberingVault({ vault: launches.vault, store, now })
+  const stations = { cookies, vault, tokens, store, audit, tracing }
   return createFhir(config, {
     startedAt: new Date(now()).toISOString(),
-    cookies,
-    vault,
-    tokens,
-    store,
-    audit,
+    ...stations,
     clientAddress: createClientAddress(config.trustProxy),
     log: {
       fault: (error, incident) => log.error({ event: 'request.failed', request: incident, error }),
@@ -262,6 +262,7 @@ async function serveBrowsers(
         pages,
         drafts,
         launchesMax: config.session.launchesPerBrowser,
+        tracing: ground.tracing,
         callbackPaths: [...new Set(config.tenants.map(redirectPathOf))],
       }),
     )
@@ -295,7 +296,7 @@ function assemble(
   { ehrs, revoke }: EhrSide,
   { launches, fhir, server }: Running,
 ): App {
-  const { audit, log, store, health } = ground
+  const { audit, log, store, health, tracing } = ground
   const operations = createOperationsServer({
     health,
     metrics: ground.metrics,
@@ -319,7 +320,7 @@ function assemble(
     staff,
     recordStart: (current) => recordStart(current, audit),
     workers: [launches.sweeper, launchCount],
-    connections: [fhir, ...ehrs.values()],
+    connections: [fhir, ...ehrs.values(), ...(tracing === undefined ? [] : [tracing])],
     closeGround: () => closeGround(ground),
   })
 }

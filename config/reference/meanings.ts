@@ -44,6 +44,18 @@ export const meanings: Readonly<Record<string, string>> = {
   'operations.staff.local[].passwordHash': 'Only with `development`: scrypt in PHC form.',
   'operations.staff.local[].role': 'Only with `development`: that user’s role.',
 
+  'operations.tracing.endpoint':
+    'Where OpenTelemetry spans go, by OTLP/HTTP as JSON: `https://collector.hospital.example/v1/traces`. Without it tracing is off.',
+  'operations.tracing.ratio':
+    'The share of launches that is traced, from 0 to 1. A launch is traced whole or not at all.',
+  'operations.tracing.accept':
+    'The `traceparent` of a proxy in `trustProxy` counts: its trace, and whether it is traced, are then the proxy’s choice.',
+  'operations.tracing.propagate': 'FHIR requests to the EHR carry `traceparent`.',
+  'operations.tracing.authorization': 'The value of the Authorization header for the collector.',
+  'operations.tracing.ca': 'Certificate authorities of the collector, PEM.',
+  'operations.tracing.clientCertificate.cert': 'Client certificate for the collector, PEM.',
+  'operations.tracing.clientCertificate.key': 'Its private key, PEM.',
+
   'store.redis.url':
     'One Redis: `redis://user:password@host:6379`, or `rediss://` for TLS. An ACL user needs the channels `&smart-bff:*` too.',
   'store.redis.sentinels[].host': 'Host of a Sentinel.',

@@ -15,6 +15,7 @@ import {
   sessionClocksOrdered,
   staffCanSignIn,
   staffHasItsOwnHost,
+  traceparentHasAProxy,
 } from './relations/listeners.ts'
 import { addressesAreSecure, noLocalStaff, storeIsShared } from './relations/production.ts'
 import { confirmCanRead, ruleKeysFit } from './relations/rules.ts'
@@ -39,6 +40,7 @@ const relations: readonly Relation[] = [
   listenersApart,
   drainEndsBeforeTheLimit,
   proxiesAreAddresses,
+  traceparentHasAProxy,
   staffCanSignIn,
   staffHasItsOwnHost,
   sessionClocksOrdered,

@@ -8,6 +8,7 @@ import { refuseFault, refuseStatus } from './steps/guard.ts'
 import { recordAborted, recordCompleted, recordPermitted } from './steps/record.ts'
 import { beginBinary } from './steps/respond.ts'
 import { scope } from './steps/scope.ts'
+import { traced } from './traced.ts'
 import type { Trip } from './trip.ts'
 import type { Sink, UpstreamAsk } from './upstream.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
@@ -47,7 +48,8 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
   // A granular scope would have to be held against the record, which a Binary cannot show.
   if (covered.coverage.kind !== 'all') return refuse('FHIR_SCOPE_INSUFFICIENT', 'scope')
 
-  const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
+  const ehr = deps.upstreams.of(launch.view.tenant)
+  const { tokens, upstream, urls } = traced({ ...ehr, tokens: deps.tokens }, exchange.trace)
   const sealed = essence(handle.contentType)
   let refused: Refusal | undefined
   const begin = async (status: number, headers: AnswerHeaders): Promise<Sink | undefined> => {
@@ -68,11 +70,11 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     body: undefined,
     listener: exchange.listener,
   })
-  const current = await deps.tokens.current(launch.key, launch.opened)
+  const current = await tokens.current(launch.key, launch.opened)
   let streamed = await upstream.stream(ask(current.record.tokens.access), begin)
   // As in steps/forward.ts: one newer token, one more try.
   if (exchange.upstreamStatus === 401) {
-    const renewed = await deps.tokens.afterRefusal(launch.key, current)
+    const renewed = await tokens.afterRefusal(launch.key, current)
     streamed = await upstream.stream(ask(renewed.record.tokens.access), begin)
   }
   if (refused !== undefined) return refused

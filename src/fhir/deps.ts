@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Audit } from '../audit/event.ts'
 import type { SessionCookies } from '../session/cookies.ts'
 import type { Store } from '../store/store.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { Tokens, Vault } from '../vault/vault.ts'
 import type { AwayJudge } from './away/away-judge.ts'
 import type { Prove } from './guard/prove.ts'
@@ -36,6 +37,8 @@ export interface FhirDeps {
   /** The browser's address as far as trustProxy lets it be believed. */
   readonly clientAddress: (incoming: IncomingMessage) => string
   readonly log: FhirLog
+  /** Undefined where it is not configured. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** With what the door makes for itself. */

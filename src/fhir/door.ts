@@ -5,6 +5,7 @@ import type { Exchange } from './exchange.ts'
 import { createProver } from './guard/prove.ts'
 import { createScanner } from './guard/scan.ts'
 import { serve } from './pipeline.ts'
+import { spanWordsOf } from './traced.ts'
 
 /**
  * The way into the FHIR proxy, on raw node:http and before any router: a route and its hooks alone cost a quarter of a
@@ -36,13 +37,15 @@ function isOurs(url: string): boolean {
 
 function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDeps): Exchange {
   const listener: Exchange['listener'] = { gone: false, whenGone: undefined, held: 0, borrowed: [] }
+  const incident = newIncident()
   const exchange: Exchange = {
     incoming,
     outgoing,
-    incident: newIncident(),
+    incident,
     startedAt: performance.now(),
     client: deps.clientAddress(incoming),
     listener,
+    trace: deps.tracing?.begin('fhir', { incoming, incident }),
     launch: undefined,
     view: undefined,
     opened: undefined,
@@ -52,6 +55,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
     savedId: undefined,
     narrowed: [],
     writeSent: false,
+    refused: undefined,
   }
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) {
@@ -60,6 +64,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
     }
     // An answer that comes later than this finds its browser gone and holds nothing.
     if (exchange.view !== undefined) deps.upstreams.release(exchange.view.tenant, listener)
+    exchange.trace?.end(spanWordsOf(exchange))
   })
   return exchange
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ErrorCode } from '../errors.ts'
 import type { LaunchKey } from '../store/store.ts'
+import type { Trace } from '../tracing/tracing.ts'
 import type { OpenLaunch } from '../vault/vault.ts'
 import type { FhirRequest, Parameter } from './request.ts'
 import type { Listener } from './upstream.ts'
@@ -17,6 +19,8 @@ export interface Exchange {
   readonly startedAt: number
   readonly client: string
   readonly listener: Listener
+  /** Undefined where nothing is traced. */
+  readonly trace: Trace | undefined
   launch: string | undefined
   view: LaunchView | undefined
   opened: OpenLaunch | undefined
@@ -29,6 +33,8 @@ export interface Exchange {
   savedId: string | undefined
   /** From the moment a write may have reached the EHR (DESIGN rule 8). */
   writeSent: boolean
+  /** Why it was answered with a refusal. */
+  refused: ErrorCode | undefined
 }
 
 /** A launch that is open to this browser. */

@@ -27,6 +27,7 @@ import { rewrite } from './steps/rewrite.ts'
 import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
 import { answerOperation } from './write/operation.ts'
+import { traceOpening } from './traced.ts'
 import { fetchJudged, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
@@ -54,6 +55,7 @@ export async function serve(exchange: Exchange, deps: PipelineDeps): Promise<voi
     // No record, no answer (DESIGN rule 8).
     result = exchange.writeSent ? refuse('FHIR_WRITE_UNCERTAIN') : refuseError(error)
   }
+  if (result.kind === 'refuse') exchange.refused = result.code
   respond(exchange, result)
 }
 
@@ -73,6 +75,7 @@ async function answer(
   if (isRefusal(launch)) return launch
   exchange.opened = launch.opened
   exchange.view = launch.view
+  if (exchange.trace !== undefined) traceOpening(exchange, target.launch)
   const waitSeconds = deps.rate.takes(launch.key.launch)
   if (waitSeconds !== undefined) {
     return { ...refuse('FHIR_LAUNCH_BUSY'), retryAfter: String(waitSeconds) }

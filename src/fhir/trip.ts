@@ -14,6 +14,7 @@ import type { FhirRequest } from './request.ts'
 import { forward, outboundOf, pageOf } from './steps/forward.ts'
 import type { Outbound } from './steps/forward.ts'
 import { guard } from './steps/guard.ts'
+import { traced } from './traced.ts'
 import type { Bound } from './steps/bind.ts'
 import type { AnswerHeaders, Listener, UpstreamAnswer, UpstreamFault } from './upstream.ts'
 
@@ -56,7 +57,8 @@ export async function sendOutbound(
   listener: Listener = exchange.listener,
 ): Promise<UpstreamAnswer | UpstreamFault> {
   const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
-  const received = await forward(outbound, launch, listener, { ...deps, upstream, urls })
+  const parts = traced({ ...deps, upstream, urls }, exchange.trace)
+  const received = await forward(outbound, launch, listener, parts)
   if (received.kind === 'answer') exchange.upstreamStatus = received.status
   return received
 }

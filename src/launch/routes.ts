@@ -6,6 +6,7 @@ import { errorTable, SmartBffError } from '../errors.ts'
 import { clearCookie } from '../session/cookies.ts'
 import type { Drafts } from '../session/drafts.ts'
 import type { Join, Joined } from '../session/join.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Pages } from '../web/pages.ts'
@@ -15,6 +16,7 @@ import { complete } from './complete.ts'
 import { endOlder } from './older.ts'
 import { renew } from './renew.ts'
 import { readCallbackParameters } from './parameters.ts'
+import { beginTrace, traceStep } from './traced.ts'
 import { proveOwn, take, type Resumed, type Taken } from './resume.ts'
 
 /** /launch and /callback: the EHR sends the clinician, and the clinician comes to the app with the right chart. */
@@ -30,6 +32,8 @@ export interface LaunchRouteDeps extends BeginDeps {
   readonly revoke: (record: LaunchRecord) => Promise<void>
   /** The distinct redirect paths of all tenants. */
   readonly callbackPaths: readonly string[]
+  /** Undefined where it is not configured. */
+  readonly tracing?: Tracing | undefined
 }
 
 export function entryRoutes(deps: LaunchRouteDeps) {
@@ -60,6 +64,7 @@ async function answerLaunch(
     launch: randomBytes(24).toString('base64url'),
   }
   const story: Story = { launch: ask.launch }
+  beginTrace(deps.tracing, 'launch', request, reply)?.belongsTo(ask.launch)
   try {
     const place = placeOf(deps.directory, ask)
     request.tenant = place.tenant
@@ -83,6 +88,7 @@ async function answerCallback(
   callbackPath: string,
 ): Promise<FastifyReply> {
   const story: Story = {}
+  const trace = beginTrace(deps.tracing, 'callback', request, reply)
   try {
     const parameters = readCallbackParameters(request.raw.url ?? '')
     if (parameters.state === undefined) throw new SmartBffError('LAUNCH_STATE_UNKNOWN')
@@ -91,21 +97,27 @@ async function answerCallback(
     const { cookie: cookieHeader } = request.headers
     const resumed = proveOwn(taken, { state: parameters.state, callbackPath, cookieHeader })
     request.tenant = taken.place.tenant
+    trace?.belongsTo(resumed.pending.launch)
     if (parameters.kind === 'error') {
       throw new SmartBffError('LAUNCH_AUTHORIZATION_REFUSED', { detail: parameters.error })
     }
-    const record = await complete(deps, {
-      pending: resumed.pending,
-      mode: resumed.place.mode,
-      ehr: resumed.ehr,
-      state: parameters.state,
-      query: parameters.query,
-      incident: request.incident,
-      onUser: (user) => Object.assign(story, { user }),
-    })
+    const { state, query } = parameters
+    const record = await traceStep(trace, 'ehr.exchange', () =>
+      complete(deps, {
+        pending: resumed.pending,
+        mode: resumed.place.mode,
+        ehr: resumed.ehr,
+        state,
+        query,
+        incident: request.incident,
+        onUser: (user) => Object.assign(story, { user }),
+      }),
+    )
     Object.assign(story, { user: record.user, patient: record.context.patient })
     if (resumed.pending.renews === undefined) {
-      const joined = await settle(deps, request, resumed, record).catch((unopened: unknown) => {
+      const joined = await traceStep(trace, 'session.join', () =>
+        settle(deps, request, resumed, record),
+      ).catch((unopened: unknown) => {
         // Tokens that no launch will use go back.
         void deps.revoke(record)
         throw unopened

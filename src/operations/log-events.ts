@@ -35,6 +35,8 @@ export const logEvents = {
   'audit.copy': { copy: 'word', state: 'word', code: 'word', count: 'number' },
   'audit.index': { state: 'word', records: 'number', ms: 'number', error: 'error' },
   'audit.retention': { code: 'word' },
+  'tracing.failing': { reason: 'word', error: 'error' },
+  'tracing.recovered': { count: 'number' },
   'staff.fault': { request: 'incident', operation: 'word', error: 'error' },
   'readiness.changed': { ready: 'flag', reason: 'word' },
 } as const satisfies Record<string, Readonly<Record<string, FieldForm>>>

@@ -33,6 +33,14 @@ export function proxiesAreAddresses({ trustProxy = [], development }: Draft): Fi
   })
 }
 
+/** A trace that anybody could choose would be anybody's to fill. */
+export function traceparentHasAProxy({ operations, trustProxy }: Draft): Finding[] {
+  if (operations?.tracing?.accept !== true || trustProxy === undefined) return []
+  if (trustProxy.length > 0) return []
+  const path = ['operations', 'tracing', 'accept']
+  return [{ path, found: 'true', expected: 'false, or the proxy in trustProxy' }]
+}
+
 const isPrefix = (text: string, bits: number): boolean =>
   /^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= bits
 

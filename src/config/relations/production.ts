@@ -29,6 +29,7 @@ function addresses(draft: Draft): Address[] {
     { path: ['publicUrl'], value: draft.publicUrl },
     { path: ['operations', 'publicUrl'], value: operations?.publicUrl },
     { path: ['operations', 'staff', 'oidc', 'issuer'], value: operations?.staff?.oidc?.issuer },
+    { path: ['operations', 'tracing', 'endpoint'], value: operations?.tracing?.endpoint },
     { path: ['audit', 'fhir', 'url'], value: draft.audit?.fhir?.url },
     ...draft.tenants.flatMap(tenantAddresses),
   ]

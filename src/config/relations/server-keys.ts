@@ -69,6 +69,7 @@ export function certificatesFit(draft: Draft): Finding[] {
     ...bundleFits(['audit', 'fhir', 'ca'], audit?.fhir?.ca),
     ...pairFits(['audit', 'fhir', 'clientCertificate'], audit?.fhir?.clientCertificate),
     ...outboundFits(['operations', 'staff', 'oidc'], operations?.staff?.oidc),
+    ...outboundFits(['operations', 'tracing'], operations?.tracing),
     ...draft.tenants.flatMap(({ index, upstream }) =>
       outboundFits(['tenants', index, 'upstream'], upstream),
     ),

@@ -12,6 +12,7 @@ import {
   webUrl,
 } from './common.ts'
 import { tenant } from './tenant.ts'
+import { tracing } from './tracing.ts'
 
 /** The whole configuration file. Unknown keys are errors everywhere (DESIGN.md, Configuration). */
 
@@ -122,6 +123,7 @@ export const configSchema = z.strictObject({
       listen: listen.prefault({ host: '0.0.0.0', port: 3001 }),
       publicUrl: origin.optional(),
       staff: staff.optional(),
+      tracing: tracing.optional(),
     })
     .prefault({}),
   trustProxy: z.array(z.string().min(1)).default([]),
