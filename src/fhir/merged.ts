@@ -1,17 +1,15 @@
 import { isJsonObject } from '../smart/json.ts'
 import { parseReference } from '../smart/references.ts'
-import { parseExact } from './exact-json.ts'
-import type { UpstreamAnswer, UpstreamFault } from './upstream.ts'
+
+/** Who may have become whom. */
+export interface Merge {
+  readonly other: string
+  readonly patient: string
+  readonly base: string
+}
 
 /** True when the current Patient says that it replaces the other one (FHIR R4, Patient.link, type `replaces`). */
-export function isReplacedBy(
-  other: string,
-  patient: string,
-  received: UpstreamAnswer | UpstreamFault,
-  base: string,
-): boolean {
-  if (received.kind !== 'answer' || received.status !== 200) return false
-  const value = parseExact(received.body)
+export function isReplacedBy(value: unknown, { other, patient, base }: Merge): boolean {
   if (!isJsonObject(value) || value['resourceType'] !== 'Patient' || value['id'] !== patient) {
     return false
   }

@@ -4,9 +4,9 @@ import type { PipelineDeps } from './deps.ts'
 import type { Exchange, OpenedLaunch } from './exchange.ts'
 import { expectationOf } from './expectation.ts'
 import type { Expectation } from './expectation.ts'
-import { partOf } from './away/away.ts'
-import type { RewrittenAway } from './away/away.ts'
-import { isReplacedBy } from './merged.ts'
+import { awayBytes, lookAt, partOf } from './away/away.ts'
+import type { Looked, RewrittenAway } from './away/away.ts'
+import type { Merge } from './merged.ts'
 import type { Proved } from './guard/prove.ts'
 import type { JudgedValue } from './judge-bundle.ts'
 import { emptyRequest } from './request.ts'
@@ -78,9 +78,21 @@ export async function explainForeign(refusal: Refusal, trip: Trip): Promise<Refu
   const read = { ...emptyRequest, interaction: 'read', resource: 'Patient', id: patient } as const
   const received = await sendOutbound(outboundOf(read, urls), trip)
   trip.exchange.upstreamStatus = status
-  return isReplacedBy(refusal.foreign, patient, received, trip.launch.view.base)
+  if (received.kind === 'fault' || received.status !== 200) return refusal
+  const merge = { other: refusal.foreign, patient, base: trip.launch.view.base }
+  const looked = await look(received.body, merge, trip)
+  return looked.kind === 'looked' && looked.replaced
     ? refuse('FHIR_PATIENT_MERGED', 'patient_merged')
     : refusal
+}
+
+/** What an answer that is not passed on says: here, or in the worker when it is large. */
+export async function look(
+  bytes: Buffer,
+  merge: Merge | undefined,
+  { deps }: Pick<Trip, 'deps'>,
+): Promise<Looked | Refusal> {
+  return bytes.length > awayBytes ? deps.away.look({ bytes, merge }) : lookAt(bytes, merge)
 }
 
 /** In the worker: what is too large to be parsed here. */

@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import type { AwayAnswer, AwayAsk, RewrittenAway } from './away.ts'
+import type { AwayAnswer, AwayAsk, AwayResult, LookAsk, Looked, RewrittenAway } from './away.ts'
 
 /** What is asked, without the number that finds its answer. */
 export type AwayQuestion = Omit<AwayAsk, 'number'>
 
 export interface AwayJudge {
   judge(question: AwayQuestion): Promise<RewrittenAway | Refusal>
+  look(question: Omit<LookAsk, 'number'>): Promise<Looked | Refusal>
   close(): Promise<void>
 }
 
@@ -21,7 +22,7 @@ export function createAwayJudge(heapMb = heapMbMax): AwayJudge {
   let worker: Worker | undefined
   let number = 0
   let idle: NodeJS.Timeout | undefined
-  const waiting = new Map<number, (result: RewrittenAway | Refusal) => void>()
+  const waiting = new Map<number, (result: AwayResult) => void>()
 
   const settle = ({ number: which, result }: AwayAnswer): void => {
     waiting.get(which)?.(result)
@@ -53,18 +54,27 @@ export function createAwayJudge(heapMb = heapMbMax): AwayJudge {
     return started
   }
 
+  const ask = (question: AwayQuestion | Omit<LookAsk, 'number'>): Promise<AwayResult> => {
+    clearTimeout(idle)
+    worker ??= start()
+    number += 1
+    const numbered = { ...question, bytes: owned(question.bytes), number }
+    const { buffer } = numbered.bytes
+    const answered = new Promise<AwayResult>((resolve) => {
+      waiting.set(numbered.number, resolve)
+    })
+    worker.postMessage(numbered, buffer instanceof ArrayBuffer ? [buffer] : [])
+    return answered
+  }
+
   return {
-    judge: (question) => {
-      clearTimeout(idle)
-      worker ??= start()
-      number += 1
-      const ask: AwayAsk = { ...question, bytes: owned(question.bytes), number }
-      const { buffer } = ask.bytes
-      const answered = new Promise<RewrittenAway | Refusal>((resolve) => {
-        waiting.set(ask.number, resolve)
-      })
-      worker.postMessage(ask, buffer instanceof ArrayBuffer ? [buffer] : [])
-      return answered.then(asBuffer)
+    judge: async (question) => {
+      const result = await ask(question)
+      return result.kind === 'looked' ? refuse('FHIR_ANSWER_UNREADABLE') : asBuffer(result)
+    },
+    look: async (question) => {
+      const result = await ask(question)
+      return result.kind === 'rewritten' ? refuse('FHIR_ANSWER_UNREADABLE') : result
     },
     close: stop,
   }

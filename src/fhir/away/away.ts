@@ -1,4 +1,6 @@
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import { copyIssues } from '../../smart/outcome.ts'
+import type { OutcomeIssue } from '../../smart/outcome.ts'
 import type { Coverage } from '../../smart/scopes.ts'
 import { isRefusal } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
@@ -7,6 +9,8 @@ import type { Expectation } from '../expectation.ts'
 import { judgeBatchAnswer } from '../judge-batch.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import { linksUnder } from '../links.ts'
+import { isReplacedBy } from '../merged.ts'
+import type { Merge } from '../merged.ts'
 import type { FhirRequest } from '../request.ts'
 import { createRewriter } from '../rewriter.ts'
 import type { Rewritten } from '../rewriter.ts'
@@ -40,10 +44,27 @@ export interface AwayAsk {
   readonly batch: string | undefined
 }
 
+/** What is asked of an answer that is not passed on: a `$validate`, the Patient for a merge. */
+export interface LookAsk {
+  readonly number: number
+  readonly bytes: Uint8Array
+  readonly merge: Merge | undefined
+}
+
+export interface Looked {
+  readonly kind: 'looked'
+  /** Of an OperationOutcome. */
+  readonly issues: readonly OutcomeIssue[]
+  /** Of a Patient: it replaces the other one. */
+  readonly replaced: boolean
+}
+
 export interface AwayAnswer {
   readonly number: number
-  readonly result: RewrittenAway | Refusal
+  readonly result: AwayResult
 }
+
+export type AwayResult = RewrittenAway | Looked | Refusal
 
 /** Judged and rewritten already: nothing is left to do but to record and respond. */
 export interface RewrittenAway extends Rewritten {
@@ -80,6 +101,12 @@ export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
   if (only === undefined) throw new TypeError('nothing to judge by')
   const judged = judgeAnswer(value, only.expected)
   return isRefusal(judged) ? judged : { kind: 'rewritten', ...rewrite(judged, only.rewriter) }
+}
+
+export function lookAt(bytes: Uint8Array, merge: Merge | undefined): Looked {
+  const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  const replaced = merge !== undefined && isReplacedBy(value, merge)
+  return { kind: 'looked', issues: copyIssues(value), replaced }
 }
 
 const none: Coverage = { kind: 'none' }

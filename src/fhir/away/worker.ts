@@ -1,14 +1,14 @@
 import { parentPort } from 'node:worker_threads'
-import { judgeAway } from './away.ts'
-import type { AwayAsk, AwayAnswer } from './away.ts'
+import { judgeAway, lookAt } from './away.ts'
+import type { AwayAsk, AwayAnswer, LookAsk } from './away.ts'
 
 /** The thread of away.ts: one question at a time. */
 const port = parentPort
 if (port === null) throw new Error('this file runs as a worker')
 
-port.on('message', (ask: AwayAsk) => {
-  const result = judgeAway(ask)
-  if (result.kind === 'refuse') {
+port.on('message', (ask: AwayAsk | LookAsk) => {
+  const result = 'parts' in ask ? judgeAway(ask) : lookAt(ask.bytes, ask.merge)
+  if (result.kind !== 'rewritten') {
     port.postMessage({ number: ask.number, result } satisfies AwayAnswer)
     return
   }

@@ -1,10 +1,8 @@
-import { copyIssues } from '../../smart/outcome.ts'
-import { refuse } from '../decision.ts'
+import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import { parseExact } from '../exact-json.ts'
 import type { FhirRequest } from '../request.ts'
 import { refuseFault } from '../steps/guard.ts'
-import { sendOutbound } from '../trip.ts'
+import { look, sendOutbound } from '../trip.ts'
 import type { Trip } from '../trip.ts'
 import type { PreparedWrite } from './prepare.ts'
 
@@ -27,7 +25,9 @@ export async function validate(
     trip,
   )
   if (received.kind === 'fault') return refuseFault(received)
-  const issues = copyIssues(parseExact(received.body))
+  const looked = await look(received.body, undefined, trip)
+  if (isRefusal(looked)) return looked
+  const { issues } = looked
   const faults = issues.filter(({ severity }) => severity === 'fatal' || severity === 'error')
   if (received.status === 200 && issues.length > 0 && faults.length === 0) return undefined
   return { ...refuse('FHIR_VALIDATION_FAILED'), issues: faults }

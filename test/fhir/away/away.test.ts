@@ -170,6 +170,50 @@ t.test('a record, a batch and what a create answers', async (t) => {
   t.equal(asked(), 5)
 })
 
+t.test('answers that are not passed on: $validate, and the Patient of a merge', async (t) => {
+  const checked = [
+    { feature: 'x', resource: 'Observation', interactions: ['create'], validate: true },
+  ]
+  const { world } = await open(t, { mode: { allow: checked } })
+  let looked = 0
+  const { away } = world.deps
+  const inner = { ...away }
+  Object.assign(away, {
+    look: (question: Parameters<typeof away.look>[0]) => {
+      looked += 1
+      return inner.look(question)
+    },
+  })
+  const padding = ' '.repeat(1_200_000)
+  const said = (severity: string): string =>
+    JSON.stringify({ resourceType: 'OperationOutcome', issue: [{ severity, code: 'required' }] })
+  const create = async (severity: string): Promise<number> => {
+    world.ehr.answer = (incoming, outgoing, body) => {
+      const check = incoming.url?.endsWith('$validate') === true
+      const answer = check ? said(severity) + padding : JSON.stringify(observation(1))
+      respondWith(answer, check ? 200 : 201)(incoming, outgoing, body)
+    }
+    const headers = { 'content-type': 'application/fhir+json' }
+    const options = { method: 'POST', headers, body: JSON.stringify(observation(1)) }
+    return (await world.fetch(at('Observation'), options)).status
+  }
+  t.equal(await create('error'), 422)
+  t.equal(await create('information'), 201)
+  t.equal(looked, 2)
+
+  const merged = await open(t)
+  const link = [{ type: 'replaces', other: { reference: 'Patient/p0' } }]
+  merged.world.ehr.answer = (incoming, outgoing, body) => {
+    const patient = incoming.url?.endsWith('/Patient/p1') === true
+    const answer = patient
+      ? JSON.stringify({ resourceType: 'Patient', id: 'p1', link }) + padding
+      : JSON.stringify(searchset(merged.world.ehr.base, 1, observation(2, 'p0')))
+    respondWith(answer)(incoming, outgoing, body)
+  }
+  t.equal((await merged.world.fetch(at('Observation'))).status >= 400, true)
+  t.equal(merged.world.audited.at(-1)?.reason, 'patient_merged')
+})
+
 t.test(
   'an answer that takes too much memory ends the worker, and the next one starts another',
   async (t) => {
