@@ -34,10 +34,28 @@ export function capabilityStatement(view: LaunchView, ehr: JsonObject, date: str
   }
 }
 
-/** The answer to `GET metadata`; undefined where it is none. */
+/** Of the answer to `GET metadata` what is needed here, which is little of it; undefined where it is none. */
 export function readStatement(value: unknown): JsonObject | undefined {
   const known = isJsonObject(value) && value['resourceType'] === 'CapabilityStatement'
-  return known && Array.isArray(value['rest']) ? value : undefined
+  if (!known || !Array.isArray(value['rest'])) return undefined
+  const rest = objects(value['rest']).map((one) => ({
+    mode: one['mode'],
+    interaction: picked(one['interaction'], ['code']),
+    operation: picked(one['operation'], ['name']),
+    resource: objects(one['resource']).map((resource) => ({
+      type: resource['type'],
+      versioning: resource['versioning'],
+      interaction: picked(resource['interaction'], ['code']),
+      operation: picked(resource['operation'], ['name']),
+      searchInclude: texts(resource['searchInclude']),
+      searchParam: picked(resource['searchParam'], ['name', 'type']),
+    })),
+  }))
+  return { rest }
+}
+
+function picked(list: unknown, names: readonly string[]): readonly JsonObject[] {
+  return objects(list).map((one) => Object.fromEntries(names.map((name) => [name, one[name]])))
 }
 
 function resources(view: LaunchView, server: JsonObject): readonly object[] {

@@ -3,14 +3,13 @@ import { passedHeaders } from './answer-headers.ts'
 import { answerBatch } from './batch.ts'
 import { answerBinary } from './binary.ts'
 import { readBody } from './body.ts'
-import { capabilityStatement, readStatement } from './capability.ts'
+import { capabilityStatement } from './capability.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import type { FhirRequest, Parameter } from './request.ts'
-import { parseExact } from './exact-json.ts'
 import { readPage } from './handles.ts'
 import { createRewriter } from './rewriter.ts'
 import type { Rewritten } from './rewriter.ts'
@@ -28,7 +27,7 @@ import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
 import { answerOperation } from './write/operation.ts'
 import { traceOpening } from './traced.ts'
-import { fetchJudged, sendOutbound } from './trip.ts'
+import { fetchJudged, look, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
 /**
@@ -188,8 +187,12 @@ async function answerCapabilities(bound: Bound, trip: Trip): Promise<Reply | Ref
   const received = await sendOutbound(outboundOf(bound.sent, urls), trip)
   if (received.kind === 'fault') return refuseFault(received)
   if (received.status !== 200) return refuseStatus(received)
-  const json = isFhirJson(received.headers.contentType)
-  const ehr = json ? readStatement(parseExact(received.body)) : undefined
+  if (!isFhirJson(received.headers.contentType)) {
+    return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
+  }
+  const looked = await look(received.body, undefined, trip)
+  if (isRefusal(looked)) return looked
+  const { statement: ehr } = looked
   if (ehr === undefined) return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
   const body = Buffer.from(JSON.stringify(capabilityStatement(view, ehr, trip.deps.startedAt)))
   const none = { count: undefined, patients: [], reason: undefined }

@@ -1,9 +1,11 @@
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import type { JsonObject } from '../../smart/json.ts'
 import { copyIssues } from '../../smart/outcome.ts'
 import type { OutcomeIssue } from '../../smart/outcome.ts'
 import type { Coverage } from '../../smart/scopes.ts'
 import { isRefusal } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
+import { readStatement } from '../capability.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Expectation } from '../expectation.ts'
 import { judgeBatchAnswer } from '../judge-batch.ts'
@@ -44,7 +46,7 @@ export interface AwayAsk {
   readonly batch: string | undefined
 }
 
-/** What is asked of an answer that is not passed on: a `$validate`, the Patient for a merge. */
+/** What is asked of an answer that is not passed on: a `$validate`, the Patient for a merge, the EHR's capabilities. */
 export interface LookAsk {
   readonly number: number
   readonly bytes: Uint8Array
@@ -57,6 +59,8 @@ export interface Looked {
   readonly issues: readonly OutcomeIssue[]
   /** Of a Patient: it replaces the other one. */
   readonly replaced: boolean
+  /** Of a CapabilityStatement, what ours is made from. */
+  readonly statement: JsonObject | undefined
 }
 
 export interface AwayAnswer {
@@ -106,7 +110,7 @@ export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
 export function lookAt(bytes: Uint8Array, merge: Merge | undefined): Looked {
   const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   const replaced = merge !== undefined && isReplacedBy(value, merge)
-  return { kind: 'looked', issues: copyIssues(value), replaced }
+  return { kind: 'looked', issues: copyIssues(value), replaced, statement: readStatement(value) }
 }
 
 const none: Coverage = { kind: 'none' }

@@ -170,49 +170,76 @@ t.test('a record, a batch and what a create answers', async (t) => {
   t.equal(asked(), 5)
 })
 
-t.test('answers that are not passed on: $validate, and the Patient of a merge', async (t) => {
-  const checked = [
-    { feature: 'x', resource: 'Observation', interactions: ['create'], validate: true },
-  ]
-  const { world } = await open(t, { mode: { allow: checked } })
-  let looked = 0
-  const { away } = world.deps
-  const inner = { ...away }
-  Object.assign(away, {
-    look: (question: Parameters<typeof away.look>[0]) => {
-      looked += 1
-      return inner.look(question)
-    },
-  })
-  const padding = ' '.repeat(1_200_000)
-  const said = (severity: string): string =>
-    JSON.stringify({ resourceType: 'OperationOutcome', issue: [{ severity, code: 'required' }] })
-  const create = async (severity: string): Promise<number> => {
-    world.ehr.answer = (incoming, outgoing, body) => {
-      const check = incoming.url?.endsWith('$validate') === true
-      const answer = check ? said(severity) + padding : JSON.stringify(observation(1))
-      respondWith(answer, check ? 200 : 201)(incoming, outgoing, body)
+t.test(
+  'answers that are not passed on: $validate, capabilities, and the Patient of a merge',
+  async (t) => {
+    const checked = [
+      { feature: 'x', resource: 'Observation', interactions: ['create'], validate: true },
+    ]
+    const { world } = await open(t, { mode: { allow: checked } })
+    let looked = 0
+    const { away } = world.deps
+    const inner = { ...away }
+    Object.assign(away, {
+      look: (question: Parameters<typeof away.look>[0]) => {
+        looked += 1
+        return inner.look(question)
+      },
+    })
+    const padding = ' '.repeat(1_200_000)
+    const said = (severity: string): string =>
+      JSON.stringify({ resourceType: 'OperationOutcome', issue: [{ severity, code: 'required' }] })
+    const create = async (severity: string): Promise<number> => {
+      world.ehr.answer = (incoming, outgoing, body) => {
+        const check = incoming.url?.endsWith('$validate') === true
+        const answer = check ? said(severity) + padding : JSON.stringify(observation(1))
+        respondWith(answer, check ? 200 : 201)(incoming, outgoing, body)
+      }
+      const headers = { 'content-type': 'application/fhir+json' }
+      const options = { method: 'POST', headers, body: JSON.stringify(observation(1)) }
+      return (await world.fetch(at('Observation'), options)).status
     }
-    const headers = { 'content-type': 'application/fhir+json' }
-    const options = { method: 'POST', headers, body: JSON.stringify(observation(1)) }
-    return (await world.fetch(at('Observation'), options)).status
-  }
-  t.equal(await create('error'), 422)
-  t.equal(await create('information'), 201)
-  t.equal(looked, 2)
+    t.equal(await create('error'), 422)
+    t.equal(await create('information'), 201)
+    t.equal(looked, 2)
 
-  const merged = await open(t)
-  const link = [{ type: 'replaces', other: { reference: 'Patient/p0' } }]
-  merged.world.ehr.answer = (incoming, outgoing, body) => {
-    const patient = incoming.url?.endsWith('/Patient/p1') === true
-    const answer = patient
-      ? JSON.stringify({ resourceType: 'Patient', id: 'p1', link }) + padding
-      : JSON.stringify(searchset(merged.world.ehr.base, 1, observation(2, 'p0')))
-    respondWith(answer)(incoming, outgoing, body)
-  }
-  t.equal((await merged.world.fetch(at('Observation'))).status >= 400, true)
-  t.equal(merged.world.audited.at(-1)?.reason, 'patient_merged')
-})
+    const statement = {
+      resourceType: 'CapabilityStatement',
+      // What the worker cannot hand over as it is must not stand in the way.
+      experimental: 1.5,
+      rest: [
+        {
+          mode: 'server',
+          documentation: padding,
+          resource: [{ type: 'Observation', interaction: [{ code: 'create', extra: 1 }] }],
+        },
+      ],
+    }
+    const text = JSON.stringify(statement)
+      .replace('1.5', '1.50')
+      .replace('"extra":1', '"extra":1.0')
+    world.ehr.answer = respondWith(text)
+    const capabilities = await world.fetch(at('metadata'))
+    t.equal(looked, 3)
+    t.strictSame(capabilities.json().rest[0].resource, [
+      { type: 'Observation', interaction: [{ code: 'create' }] },
+    ])
+    world.ehr.answer = respondWith(text.slice(0, -1))
+    t.equal((await world.fetch(at('metadata'))).status, 502)
+
+    const merged = await open(t)
+    const link = [{ type: 'replaces', other: { reference: 'Patient/p0' } }]
+    merged.world.ehr.answer = (incoming, outgoing, body) => {
+      const patient = incoming.url?.endsWith('/Patient/p1') === true
+      const answer = patient
+        ? JSON.stringify({ resourceType: 'Patient', id: 'p1', link }) + padding
+        : JSON.stringify(searchset(merged.world.ehr.base, 1, observation(2, 'p0')))
+      respondWith(answer)(incoming, outgoing, body)
+    }
+    t.equal((await merged.world.fetch(at('Observation'))).status >= 400, true)
+    t.equal(merged.world.audited.at(-1)?.reason, 'patient_merged')
+  },
+)
 
 t.test(
   'an answer that takes too much memory ends the worker, and the next one starts another',
