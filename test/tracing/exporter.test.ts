@@ -1,10 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import { IncomingMessage } from 'node:http'
+import { createServer } from 'node:https'
 import { Socket } from 'node:net'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
+import { createLog } from '../../src/operations/log.ts'
+import { startTracing } from '../../src/operations/start-tracing.ts'
 import { createTracing } from '../../src/tracing/create-tracing.ts'
 import type { Tracing } from '../../src/tracing/tracing.ts'
 import { newIncident } from '../../src/web/incident.ts'
+import { newCertificate } from '../support/certificate.ts'
+import { portOf } from '../support/http.ts'
 import { loadRaw, rawConfig, testConfig } from '../support/config.ts'
 import { until } from '../support/until.ts'
 import { startCollector } from './collector.ts'
@@ -57,6 +64,68 @@ t.test('a collector that never answers holds neither memory nor the stop', async
   await tracing.close()
   t.ok(performance.now() - startedAt < 6_000)
   t.ok(collector.spans().length < 2_500, 'the queue is bounded')
+})
+
+t.test('the alarm stands in the log, without an address', async (t) => {
+  const collector = await startCollector((response) => {
+    response.writeHead(400, { 'content-type': 'text/plain' }).end('Amara Okafor')
+  })
+  t.teardown(() => collector.close())
+  const lines: string[] = []
+  const destination = new Writable({
+    write: (chunk: Buffer, _, done) => {
+      lines.push(chunk.toString())
+      done()
+    },
+  })
+  const log = createLog({ level: 'info', destination })
+  const root = { operations: { tracing: { endpoint: collector.endpoint, ratio: 1 } } }
+  const tracing = await startTracing(testConfig({ root }), log)
+  if (tracing === undefined) throw new Error('tracing is configured')
+  request(tracing)
+  await tracing.close()
+  t.equal(lines.length, 1)
+  t.match(JSON.parse(lines[0] ?? ''), {
+    level: 'error',
+    event: 'tracing.failing',
+    reason: 'export',
+    error: { class: String },
+  })
+  t.notMatch(lines[0], /127\.0\.0\.1|v1|Amara/)
+})
+
+t.test('TLS is verified, and the client proves itself', async (t) => {
+  const own = newCertificate()
+  const client = newCertificate({ host: 'smart-bff' })
+  const seen: boolean[] = []
+  const tls = { ...own, ca: client.cert, requestCert: true, rejectUnauthorized: true }
+  const server = createServer(tls, (incoming, response) => {
+    seen.push(incoming.headers.authorization === 'Bearer x')
+    incoming.resume()
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const endpoint = `https://127.0.0.1:${portOf(server)}/v1/traces`
+  const send = async (more: object): Promise<void> => {
+    const tracing = { endpoint, ratio: 1, authorization: 'Bearer x', ...more }
+    const config = testConfig({ root: { operations: { tracing } } })
+    const { tracing: section } = config.operations
+    if (section === undefined) throw new Error('tracing is configured')
+    const quiet = { failing: () => undefined, recovered: () => undefined }
+    const traced = createTracing(config, section, quiet)
+    request(traced)
+    await traced.close()
+  }
+  await send({ clientCertificate: client })
+  t.same(seen, [], 'nothing goes to whom no authority vouches for')
+  await send({ ca: own.cert })
+  t.same(seen, [], 'nor without our certificate')
+  await send({ ca: own.cert, clientCertificate: client })
+  t.same(seen, [true])
 })
 
 t.test('production sends spans over TLS alone', (t) => {
