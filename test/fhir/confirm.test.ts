@@ -115,6 +115,31 @@ t.test('a stale screen is refused, and takes an earlier confirmation with it', a
   t.equal(posts(world), 0)
 })
 
+t.test('a Patient of more than 1 MiB is judged in the worker, by the same measure', async (t) => {
+  const { world, confirm, write } = await open(t)
+  let looked = 0
+  const inner = world.deps.away.look
+  Object.assign(world.deps.away, {
+    look: (question: Parameters<typeof inner>[0]) => {
+      looked += 1
+      return inner(question)
+    },
+  })
+  const photo = [{ data: 'A'.repeat(1_200_000) }]
+  world.ehr.answer = (incoming, outgoing) =>
+    incoming.method === 'GET'
+      ? respondWith({ ...patient, photo })(incoming, outgoing, '')
+      : respondWith(procedure, 201)(incoming, outgoing, '')
+  await t.rejects(confirm({ name: 'Amara Okafor' }), { code: 'FHIR_CONFIRMATION_STALE' })
+  t.equal((await write()).status, 428)
+  await confirm({})
+  t.not((await write()).status, 428)
+  t.equal(looked, 2)
+  world.ehr.answer = respondWith({ ...patient, id: 'p2', photo })
+  await t.rejects(confirm({}), { code: 'FHIR_ANSWER_UNREADABLE' }, 'somebody else came back')
+  t.equal(looked, 3)
+})
+
 t.test('not without a rule and a scope for the Patient, nor without a patient', async (t) => {
   const { world, confirm } = await open(t)
   world.record = { ...world.record, scopes: { requested: '', granted: 'patient/Procedure.c' } }

@@ -18,6 +18,8 @@ import { createRewriter } from '../rewriter.ts'
 import type { Rewritten } from '../rewriter.ts'
 import { rewrite } from '../steps/rewrite.ts'
 import { createUpstreamUrls } from '../upstream-url.ts'
+import { isSamePerson } from '../write/same-person.ts'
+import type { Shown } from '../write/same-person.ts'
 
 /**
  * A large answer is parsed, judged and rewritten in a worker thread, so that the event loop goes on. What crosses the
@@ -51,6 +53,13 @@ export interface LookAsk {
   readonly number: number
   readonly bytes: Uint8Array
   readonly merge: Merge | undefined
+  readonly person?: PersonAsk
+}
+
+/** The Patient by which a confirmation is judged, and what the app displays. */
+export interface PersonAsk {
+  readonly part: AwayPart
+  readonly shown: Shown
 }
 
 export interface Looked {
@@ -59,6 +68,8 @@ export interface Looked {
   readonly issues: readonly OutcomeIssue[]
   /** Of a Patient: it replaces the other one. */
   readonly replaced: boolean
+  /** Of a Patient, judged first like any read: the one who is displayed. */
+  readonly samePerson: boolean
   /** Of a CapabilityStatement, what ours is made from. */
   readonly statement: JsonObject | undefined
 }
@@ -107,10 +118,24 @@ export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
   return isRefusal(judged) ? judged : { kind: 'rewritten', ...rewrite(judged, only.rewriter) }
 }
 
-export function lookAt(bytes: Uint8Array, merge: Merge | undefined): Looked {
+export function lookAt(
+  bytes: Uint8Array,
+  merge: Merge | undefined,
+  person?: PersonAsk,
+): Looked | Refusal {
   const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   const replaced = merge !== undefined && isReplacedBy(value, merge)
-  return { kind: 'looked', issues: copyIssues(value), replaced, statement: readStatement(value) }
+  const samePerson = person === undefined ? false : judgePerson(value, person)
+  if (typeof samePerson === 'object') return samePerson
+  const issues = copyIssues(value)
+  return { kind: 'looked', issues, replaced, samePerson, statement: readStatement(value) }
+}
+
+function judgePerson(value: unknown, { part, shown }: PersonAsk): boolean | Refusal {
+  const { expected, coverage } = part
+  const permits = (type: string): Coverage => coverage[type] ?? none
+  const judged = judgeAnswer(value, { ...expected, permits })
+  return isRefusal(judged) ? judged : isSamePerson(judged.value, shown)
 }
 
 const none: Coverage = { kind: 'none' }

@@ -7,7 +7,7 @@ const port = parentPort
 if (port === null) throw new Error('this file runs as a worker')
 
 port.on('message', (ask: AwayAsk | LookAsk) => {
-  const result = 'parts' in ask ? judgeAway(ask) : lookAt(ask.bytes, ask.merge)
+  const result = 'parts' in ask ? judgeAway(ask) : lookAt(ask.bytes, ask.merge, ask.person)
   if (result.kind !== 'rewritten') {
     port.postMessage({ number: ask.number, result } satisfies AwayAnswer)
     return

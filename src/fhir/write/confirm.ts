@@ -2,20 +2,19 @@ import type { Audit } from '../../audit/event.ts'
 import { SmartBffError } from '../../errors.ts'
 import type { LaunchKey, Store } from '../../store/store.ts'
 import type { OpenLaunch, Tokens } from '../../vault/vault.ts'
+import type { AwayJudge } from '../away/away-judge.ts'
+import { awayBytes, lookAt, partOf } from '../away/away.ts'
 import { decide } from '../decide.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import { parseExact } from '../exact-json.ts'
 import type { OpenedLaunch } from '../exchange.ts'
 import { expectationOf } from '../expectation.ts'
-import { judgeAnswer } from '../judge-bundle.ts'
 import type { Links } from '../links.ts'
 import { emptyRequest } from '../request.ts'
 import { forward, outboundOf } from '../steps/forward.ts'
 import { isFhirJson, refuseFault, refuseStatus } from '../steps/guard.ts'
 import type { Upstreams } from '../upstreams.ts'
 import type { Views } from '../view.ts'
-import { isSamePerson } from './same-person.ts'
 import type { Shown } from './same-person.ts'
 
 /**
@@ -27,6 +26,7 @@ export interface ConfirmDeps {
   readonly upstreams: Upstreams
   readonly tokens: Tokens
   readonly links: Links
+  readonly away: Pick<AwayJudge, 'look'>
   readonly store: Pick<Store, 'putConfirmation' | 'takeConfirmation'>
   readonly audit: Pick<Audit, 'record'>
 }
@@ -107,11 +107,15 @@ async function judge(
     })
     if (received.kind === 'fault') return refuseFault(received)
     if (received.status !== 200) return refuseStatus(received)
-    const json = isFhirJson(received.headers.contentType)
-    const value = json ? parseExact(received.body) : undefined
-    const judged = judgeAnswer(value, expectationOf(bound, view))
-    if (isRefusal(judged)) return judged
-    return isSamePerson(judged.value, shown) ? undefined : refuse('FHIR_CONFIRMATION_STALE')
+    const { headers, body: bytes } = received
+    if (!isFhirJson(headers.contentType)) return refuse('FHIR_ANSWER_UNREADABLE', 'content_type')
+    const person = { part: partOf(expectationOf(bound, view), bound.request), shown }
+    const looked =
+      bytes.length > awayBytes
+        ? await deps.away.look({ bytes, merge: undefined, person })
+        : lookAt(bytes, undefined, person)
+    if (isRefusal(looked)) return looked
+    return looked.samePerson ? undefined : refuse('FHIR_CONFIRMATION_STALE')
   } finally {
     deps.upstreams.release(view.tenant, listener)
   }
