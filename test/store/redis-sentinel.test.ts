@@ -70,6 +70,11 @@ t.test('Sentinel: WAIT and a planned failover', { timeout: 240_000 }, async (t) 
     }
     t.ok(await until(moved), 'writes go to the new master')
     await survives(t, group.replica.port)
+    // Whoever looked the master up just before stays at the old one until the sentinel makes that a replica, after some
+    // ten seconds; what `min-replicas-to-write` is for (docs/operate.md).
+    const subscribed = (): Promise<string> =>
+      tell(group.replica.port, ['PUBSUB', 'NUMSUB', 'smart-bff:changes'])
+    t.ok(await until(async () => (await subscribed()).endsWith(',2')), 'both listen at the new one')
     await store.endLaunch(key('later'), 'ended')
     t.ok(
       await until(() => changes.some((change) => 'launch' in change && change.launch === 'later')),

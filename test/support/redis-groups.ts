@@ -21,7 +21,7 @@ const groupName = 'hospital'
 export async function startSentinelGroup(): Promise<SentinelGroup> {
   const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] })
   const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] })
-  await saying(replica.port, ['INFO', 'replication'], 'master_link_status:up')
+  await attached(master, replica)
   const sentinel = await startRedis({
     sentinel: [
       `sentinel monitor ${groupName} 127.0.0.1 ${master.port} 1`,
@@ -46,6 +46,12 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
       await Promise.all([sentinel.stop(), master.stop(), replica.stop()])
     },
   }
+}
+
+/** The replica says so first; the master counts it, and waits for it, only after its first acknowledgement. */
+async function attached(master: TestRedis, replica: TestRedis): Promise<void> {
+  await saying(replica.port, ['INFO', 'replication'], 'master_link_status:up')
+  await saying(master.port, ['INFO', 'replication'], 'state=online')
 }
 
 export interface ClusterGroup {
@@ -83,7 +89,7 @@ export async function startClusterGroup(): Promise<ClusterGroup> {
   const id = new Map<TestRedis, string>()
   for (const server of servers) id.set(server, await tell(server.port, ['CLUSTER', 'MYID']))
   await saying(replica.port, ['CLUSTER', 'REPLICATE', id.get(first) ?? ''], 'OK')
-  await saying(replica.port, ['INFO', 'replication'], 'master_link_status:up')
+  await attached(first, replica)
   await Promise.all(all.map(({ port }) => saying(port, ['CLUSTER', 'INFO'], 'cluster_state:ok')))
 
   return {

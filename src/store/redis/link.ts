@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster } from 'ioredis'
 import { linkFreshMs } from '../store.ts'
 import type { Change, Store } from '../store.ts'
 import { createRedisClient } from './client.ts'
 import type { RedisClient, RedisConfig } from './client.ts'
-import { beatChannel, changesChannel, readChange } from './names.ts'
+import { beatChannel, beatName, changesChannel, readChange } from './names.ts'
 
 /**
  * The link that tells this replica of ends (DESIGN rule 12). A beat is published on the way that the commands go and
@@ -40,7 +40,7 @@ export function createLink(config: RedisConfig, client: RedisClient): Link {
   const timer = setInterval(() => {
     for (const [name, node] of mastersOf(client)) {
       // A beat that cannot be sent is a beat that does not come back.
-      node.publish(channel, beats.next(name)).catch(() => undefined)
+      node.beat(channel, beats.next(name)).catch(() => undefined)
     }
   }, beatMs)
   timer.unref()
@@ -83,12 +83,28 @@ function createBeats(onLoss: () => void) {
   }
 }
 
-/** Named, so that a Cluster's masters can be told apart; the others have the one that commands go to. */
-function mastersOf(client: RedisClient): readonly (readonly [string, Pick<Redis, 'publish'>])[] {
-  if (!(client instanceof Cluster)) return [['0', client]]
+interface Master {
+  beat(channel: string, message: string): Promise<unknown>
+}
+
+/**
+ * Named, so that a Cluster's masters can be told apart; the others have the one that commands go to. There a beat needs
+ * a write first: a master that was demoted still publishes what it is told, and hears nothing of the ends at the new one.
+ */
+function mastersOf(client: RedisClient): readonly (readonly [string, Master])[] {
+  if (!(client instanceof Cluster)) {
+    const beat: Master['beat'] = async (channel, message) => {
+      await client.set(beatName(channel), '', 'PX', beatMs)
+      return client.publish(channel, message)
+    }
+    return [['0', { beat }]]
+  }
   return client
     .nodes('master')
-    .map((node) => [`${node.options.host}:${node.options.port}`, node] as const)
+    .map((node) => [
+      `${node.options.host}:${node.options.port}`,
+      { beat: (channel, message) => node.publish(channel, message) },
+    ])
 }
 
 /** A subscription of its own connection, renewed as often as it is lost. */

@@ -53,6 +53,9 @@ export const changesChannel = 'smart-bff:changes'
 
 export const beatChannel = (replica: string): string => `smart-bff:beat:${replica}`
 
+/** What only a master takes, before a beat. */
+export const beatName = (channel: string): string => `beat:${channel}`
+
 /** What the scripts publish: `changed|<session>|<launch>` or `ended|<session>|<launch or nothing>|<how>`. */
 export function readChange(message: string): Change | undefined {
   const [kind, session, launch = '', ended = ''] = message.split('|')
