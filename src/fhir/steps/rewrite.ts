@@ -60,7 +60,9 @@ function rewriteEntry(entry: unknown, rewriter: Rewriter, links: LinkCount): unk
 
 /** `entry.response.location` is treated as the header of that name: ours, or left out. */
 function rewriteResponse(response: unknown, rewriter: Rewriter, links: LinkCount): unknown {
-  if (!isJsonObject(response) || Object.hasOwn(response, 'rawJSON')) return response
+  if (!isJsonObject(response) || Object.hasOwn(response, 'rawJSON')) {
+    return rewriteMember('response', response, rewriter, links)
+  }
   const { location, ...rest } = response
   const ours = typeof location === 'string' ? rewriter.location(location) : undefined
   return {
