@@ -60,11 +60,9 @@ function rewriteEntry(entry: unknown, rewriter: Rewriter, links: LinkCount): unk
 
 /** `entry.response.location` is treated as the header of that name: ours, or left out. */
 function rewriteResponse(response: unknown, rewriter: Rewriter, links: LinkCount): unknown {
-  if (!isJsonObject(response) || Object.hasOwn(response, 'rawJSON')) {
-    return rewriteMember('response', response, rewriter, links)
-  }
-  const { location, ...rest } = response
-  const ours = typeof location === 'string' ? rewriter.location(location) : undefined
+  const { location, ...rest } = isJsonObject(response) ? response : {}
+  if (typeof location !== 'string') return rewriteMember('response', response, rewriter, links)
+  const ours = rewriter.location(location)
   return {
     ...rewriteObject(rest, rewriter, links),
     ...(ours === undefined ? {} : { location: ours }),
