@@ -160,8 +160,20 @@ t.test('with the link severed an end is still seen at once', async (t) => {
   await isAlive(true)
   const [one, two, three] = [await begin(direct), await begin(direct), await begin(direct)]
   const { seen, remembering } = remember(store)
-  for (const { key } of [one, two, three, one]) await remembering.open(key)
-  t.equal(seen.reads, 3)
+  // On a busy machine a beat may come late; then the store is asked once more, and that is right.
+  const readsOfAll = async (): Promise<number> => {
+    const before = seen.reads
+    for (const { key } of [one, two, three]) await remembering.open(key)
+    return seen.reads - before
+  }
+  t.equal(await readsOfAll(), 3)
+  let again = await readsOfAll()
+  for (let n = 0; n < 100 && again > 0; n += 1) {
+    await sleep(20)
+    again = await readsOfAll()
+  }
+  t.equal(again, 0, 'all three are remembered')
+  const remembered = seen.reads
 
   // The connection that brings messages stands still, and no other: neither an answer nor an error tells of it.
   path.freeze((sent) => sent.includes('subscribe'))
@@ -170,7 +182,7 @@ t.test('with the link severed an end is still seen at once', async (t) => {
   await two.vault.end(two.key, 'revoked')
   t.match(await remembering.open(two.key), { kind: 'ended', state: 'revoked' })
   t.match(await remembering.open(one.key), { kind: 'open' }, 'the store is asked')
-  t.ok(seen.reads >= 5)
+  t.ok(seen.reads >= remembered + 2)
 
   await direct.endSession(three.key.session, 'ended')
   path.cut()
