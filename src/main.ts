@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { App } from './app.ts'
 import {
   type AuditSearchOptions,
@@ -14,6 +14,7 @@ import { appFault } from './cli/app-folder.ts'
 import { reportConfig, reportFaults } from './cli/check.ts'
 import { newKey } from './cli/keys.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
+import { readText } from './config/read-text.ts'
 import type { Config } from './config/schema/config.ts'
 import { productVersion } from './config/version.ts'
 import { startFailure } from './cli/start-failure.ts'
@@ -294,10 +295,6 @@ function load(path = configPath): LoadedConfig {
 
 function modeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.mode
-}
-
-function readText(path: string | URL): string {
-  return readFileSync(path, 'utf8')
 }
 
 function print(stream: NodeJS.WriteStream, text: string): void {

@@ -1,10 +1,10 @@
-import { access, constants, mkdir } from 'node:fs/promises'
 import { SmartBffError } from '../errors.ts'
 import type { Checkpoint } from './checkpoints.ts'
 import { createCheckpointSigner } from './checkpoints.ts'
 import type { AuditDeps } from './audit.ts'
 import type { AuditEvent } from './event.ts'
 import { utcDay } from './file-names.ts'
+import { prepareFolder } from './folder.ts'
 import { lockInstance } from './lock.ts'
 import { recover } from './recover.ts'
 import type { Recovered } from './recover.ts'
@@ -33,9 +33,8 @@ export async function openLog(options: OpenOptions): Promise<OpenedLog> {
   const { directory, durability } = config.audit
   let unlock: (() => void) | undefined
   try {
-    await mkdir(directory, { recursive: true, mode: 0o750 })
-    // Said by the system's own word; the lock's would be SQLite's.
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+    // Before the lock, whose word would be SQLite's.
+    await prepareFolder(directory, 0o750)
     unlock = lockInstance(directory, instance)
     const recovered = await recover(directory, instance, utcDay(now()))
     const signer = createCheckpointSigner(instance, config.keys.signing)

@@ -22,6 +22,8 @@ const sentences: Readonly<Record<string, string>> = {
   EACCES: 'not permitted',
   EPERM: 'not permitted',
   ENOENT: 'does not exist',
+  EISDIR: 'a folder, not a file',
+  ENOTFILE: 'not a regular file',
   ENOTDIR: 'not a folder',
   EROFS: 'on a read-only file system',
   ENOSPC: 'no space left',

@@ -129,5 +129,6 @@ export function fileFault(error: unknown): string {
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
   if (code === 'EISDIR') return 'is a directory'
+  if (code === 'ENOTFILE') return 'is no regular file (a named pipe or a device)'
   return `cannot be read (${typeof code === 'string' ? code : 'unknown error'})`
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -92,7 +93,20 @@ t.test('one place that fails keeps none of the others from theirs', async (t) =>
   })
   await audit.close()
   t.equal(kept.length, 1)
-  t.match(faults, [{ kind: 'checkpoint_failed', code: 'EEXIST' }])
+  t.match(faults, [{ kind: 'checkpoint_failed', code: 'ENOTDIR' }])
+})
+
+t.test('a pipe that nobody reads is told as a place that fails, and holds nobody', async (t) => {
+  const pipe = join(auditConfig().audit.directory, 'pipe')
+  t.equal(spawnSync('mkfifo', [pipe]).status, 0)
+  const places = createSecondPlaces({
+    checkpoints: { path: pipe, store: false, log: false },
+    instance: 'one',
+    store: { keepCheckpoint: async () => true },
+    log: () => t.fail('not wanted'),
+  })
+  const checkpoint = { origin: 'o', head: { seq: 1, hash: 'h' } }
+  await t.rejects(places.publish(checkpoint, 'note'), { code: 'ENXIO' })
 })
 
 t.test('a place that cannot be read is named', async (t) => {

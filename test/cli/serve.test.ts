@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { X509Certificate } from 'node:crypto'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { Agent, get } from 'node:http'
@@ -114,6 +115,32 @@ t.test('an audit folder that cannot be used', async (t) => {
     said.stderr,
     `smart-bff: AUDIT_UNAVAILABLE: the audit directory ${join(file, 'audit')} (ENOTDIR)\n`,
   )
+})
+
+t.test('an audit folder that no system can make', async (t) => {
+  // The folder above is there, and the system still answers that it is not.
+  const { path } = write({ audit: { directory: '/proc/audit/of-ours' } })
+  const said = await start(path).ended()
+  t.equal(said.code, 69)
+  t.equal(
+    said.stderr,
+    'smart-bff: AUDIT_UNAVAILABLE: the audit directory /proc/audit/of-ours (ENOENT)\n',
+  )
+})
+
+t.test('a secret, and a configuration, in a pipe that nobody writes into', async (t) => {
+  const pipe = join(folder, 'pipe')
+  t.equal(spawnSync('mkfifo', ['-m', '0600', pipe]).status, 0)
+  const { path, audit } = write({ keys: { ...rawKeys(), signing: { file: pipe } } })
+  for (const [configuration, expected] of [
+    [path, /keys\.signing: found the file ".*pipe", which is no regular file/],
+    [pipe, /found the file ".*pipe", which is no regular file/],
+  ] as const) {
+    const said = await start(configuration).ended()
+    t.equal(said.code, 78)
+    t.match(said.stderr, expected)
+  }
+  t.notOk(existsSync(audit), 'nothing was begun')
 })
 
 t.test('an audit folder of another user', async (t) => {

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { open, readFile, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMissing } from '../checkpoints.ts'
+import { prepareFolder } from '../folder.ts'
 
 /**
  * What waits for the repository, one sealed file a batch, in the order of their numbers. A spool names patients, so its
@@ -41,7 +42,7 @@ const fileMode = 0o600
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const { directory, instance, maxBytes, seal, onUnreadable } = options
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await prepareFolder(directory, 0o700)
   const form = new RegExp(
     `^${instance.replaceAll('.', '\\.')}\\.(\\d{12})\\.(batch|rejected|unreadable)$`,
   )

@@ -1,9 +1,10 @@
-import { appendFile, mkdir } from 'node:fs/promises'
+import { constants, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../../config/schema/config.ts'
 import type { Store } from '../../store/store.ts'
 import type { Checkpoint } from '../checkpoints.ts'
 import { originStart, splitNotes } from '../checkpoints.ts'
+import { makeFolder } from '../folder.ts'
 import { readNotes } from '../seals.ts'
 
 /**
@@ -46,10 +47,19 @@ export function createSecondPlaces(deps: SecondPlacesDeps): SecondPlaces {
   }
 }
 
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
+
 /** Replicas may share the file: a note is written whole, in one write that appends. */
 async function appendTo(file: string, note: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o750 })
-  await appendFile(file, `\n\n${note}`, { mode: 0o640, flush: true })
+  await makeFolder(dirname(file), 0o750)
+  // Without waiting: a pipe that nobody reads would hold one of the few threads that write all files.
+  const handle = await open(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o640)
+  try {
+    await handle.writeFile(`\n\n${note}`)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 async function keepIn(
