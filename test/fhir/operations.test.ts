@@ -353,3 +353,65 @@ t.test('10,000 generated bodies: what is accepted names nobody else and holds no
   t.ok(accepted > 500, String(accepted))
   t.end()
 })
+
+t.test('on the whole system, by GET as by POST: the patient in context, or nobody', async (t) => {
+  const rules = [
+    ...allow,
+    { feature: 'Due', operation: '$due', parameters: ['subject', 'member', 'id'] },
+    { feature: 'Rota', operation: '$rota', parameters: ['date', 'site', 'ids', 'mrn'] },
+  ]
+  const world = await open(t, { mode: { allow: rules } })
+  const foreign = [
+    '$plan?patient=p2',
+    '$plan?patient=Patient/p2',
+    '$plan?patient=p1,p2',
+    '$plan?patient=p1&patient=p2',
+    '$plan?pat%69ent=p2',
+    '$plan?patient=P1',
+    '$plan?patient=Patient%252Fp1',
+    '$plan?patient=',
+    '$plan?note=Patient/p2',
+    '$plan?note=%2550atient/p2',
+    '$plan?note=Group/g1',
+    '$plan?note=Observation%3Fsubject%3DPatient/p1',
+    '$plan?identifier=urn:mrn|9',
+    '$due?subject=p2',
+    '$due?member=p2',
+    '$due?id=o1',
+    '$rota?ids=p2',
+    '$rota?mrn=9',
+    'Observation/$lastn?code=Patient/p2',
+  ]
+  for (const path of foreign) {
+    t.equal((await world.fetch(at(path))).status, 403, path)
+    t.match(world.audited.at(-1), { event: 'fhir.refused', reason: 'wrong_patient' }, path)
+  }
+  t.equal(
+    (await world.fetch(at('$plan?patient:Patient=p1'))).status,
+    403,
+    'a modifier is another parameter, which no rule lists',
+  )
+  t.strictSame(world.ehr.seen, [])
+
+  const told = respondWith({ resourceType: 'Parameters', parameter: [] })
+  world.ehr.answer = told
+  const sent: [string, string][] = [
+    ['$plan', '$plan?patient=p1'],
+    ['$plan?limit=5', '$plan?patient=p1&limit=5'],
+    ['$plan?patient=Patient/p1', '$plan?patient=Patient/p1'],
+    ['$due?id=p1', '$due?subject=Patient/p1&id=p1'],
+    ['$rota?date=2026-01-01', '$rota?date=2026-01-01'],
+  ]
+  for (const [path, url] of sent) {
+    t.equal((await world.fetch(at(path))).status, 200, path)
+    t.equal(world.ehr.seen.at(-1)?.url, `/fhir/r4/${url}`)
+  }
+  t.equal((await post(world, '$plan', [{ name: 'note', valueString: 'x' }])).status, 200)
+  t.strictSame(sentBody(world), [
+    { name: 'patient', valueString: 'p1' },
+    { name: 'note', valueString: 'x' },
+  ])
+  const none = await open(t, { patient: undefined, mode: { allow: rules, patient: 'none' } })
+  none.ehr.answer = told
+  t.equal((await none.fetch(at('$plan?patient=p2'))).status, 200, 'nobody is in context')
+})

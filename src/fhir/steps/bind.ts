@@ -4,6 +4,7 @@ import { patientCompartment } from '../../smart/tables/patient-compartment.ts'
 import { subjects } from '../../smart/tables/subjects.ts'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
+import { isAboutAnother } from '../operation-patient.ts'
 import { namesAnotherPatient, patientMention } from '../patient-parameter.ts'
 import type { FhirRequest, Parameter } from '../request.ts'
 import type { LaunchView } from '../view.ts'
@@ -21,7 +22,10 @@ export interface Bound extends Covered {
 export function bind(covered: Covered, view: LaunchView): Bound | Refusal {
   const { request } = covered
   const { resource, interaction, id } = request
-  if (resource === undefined) return { ...covered, sent: request }
+  if (interaction === 'operation' && !namesNobodyElse(request, view)) {
+    return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+  }
+  if (resource === undefined) return bindSystem(covered, view)
   // A Binary says nothing about whom it is; only a sealed handle leads to one (DESIGN, Fine print).
   if (resource === 'Binary') return refuse('FHIR_NOT_ALLOWED', 'no_subject')
   if (view.patient === undefined) return bindNobody(covered)
@@ -42,6 +46,35 @@ export function bind(covered: Covered, view: LaunchView): Bound | Refusal {
   }
   if (namesAnotherPatient(request, view)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
   const parameters = request.parameters.map((parameter) => withSubject(parameter, covered))
+  return { ...covered, sent: { ...request, parameters } }
+}
+
+function namesNobodyElse({ parameters }: FhirRequest, { patient }: LaunchView): boolean {
+  if (patient === undefined) return true
+  return !parameters.some(({ name, value }) => isAboutAnother(name, value, patient))
+}
+
+/**
+ * An operation on the whole system is on no record. Where its rule says that it takes a patient it gets the one in
+ * context, named by the app or not; a bare id may be anybody's, and a modifier asks for something else.
+ */
+function bindSystem(covered: Covered, view: LaunchView): Bound | Refusal {
+  const { request } = covered
+  const { patient } = view
+  if (patient === undefined || request.interaction !== 'operation') {
+    return { ...covered, sent: request }
+  }
+  const unclear = request.parameters.some(
+    ({ name, modifier, value }) => modifier !== '' || (/^_?ids?$/i.test(name) && value !== patient),
+  )
+  if (unclear) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+  const { parameters: listed = [] } = view.operations.get(request.operation ?? '') ?? {}
+  const name = ['patient', 'subject'].find((one) => listed.includes(one))
+  if (name === undefined || request.parameters.some((one) => one.name === name)) {
+    return { ...covered, sent: request }
+  }
+  const value = name === 'patient' ? patient : `Patient/${patient}`
+  const parameters = [{ name, modifier: '', value }, ...request.parameters]
   return { ...covered, sent: { ...request, parameters } }
 }
 

@@ -2,7 +2,8 @@ import { isJsonObject } from '../../smart/json.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import type { Parameter } from '../request.ts'
-import { namesSomebodyElse, readValue } from './operation-values.ts'
+import { isAboutAnother } from '../operation-patient.ts'
+import { readValue } from './operation-values.ts'
 import type { ValueJudge } from './operation-values.ts'
 
 /**
@@ -10,11 +11,6 @@ import type { ValueJudge } from './operation-values.ts'
  * value. A resource or parts inside an entry cannot be judged as whose they are, and are refused with all that is unknown.
  */
 const maxEntries = 100
-/** Names that speak of a patient, whatever the operation: their value is the patient in context or nobody. */
-const patientName =
-  /^_?(?:patient|subject|beneficiary|individual|member|person|candidate|for)s?(?:[-_]?(?:id|ids|ref|reference|references))?$/i
-/** An identifier may be anybody's. */
-const identifierName = /identifier|^mrns?$/i
 const namePattern = /^_?[A-Za-z][A-Za-z0-9_-]{0,63}$/
 
 export function readParameters(value: unknown, judge: ValueJudge): readonly Parameter[] | Refusal {
@@ -49,13 +45,7 @@ function readEntry(item: unknown, judge: ValueJudge): Parameter | Refusal {
   if (read === 'malformed') return malformed()
   if (read === 'wrong_patient') return foreign()
   const { text, typed } = read
-  const { patient } = judge
-  if (patient !== undefined) {
-    if (identifierName.test(name)) return foreign()
-    const own = text === patient || text === `Patient/${patient}`
-    if (patientName.test(name) && !own) return foreign()
-    if (namesSomebodyElse(text, patient)) return foreign()
-  }
+  if (judge.patient !== undefined && isAboutAnother(name, text, judge.patient)) return foreign()
   return { name, modifier: '', value: text, typed }
 }
 

@@ -1,6 +1,6 @@
 import { isJsonObject } from '../../smart/json.ts'
 import { parseReference } from '../../smart/references.ts'
-import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import { namesSomebodyElse } from '../operation-patient.ts'
 import type { TypedValue } from '../request.ts'
 
 /**
@@ -32,29 +32,6 @@ export function readValue(
   if (reader === undefined) return 'malformed'
   const read = reader(value, judge)
   return typeof read === 'string' ? read : { typed: { member, json: read.json }, text: read.text }
-}
-
-/** Other patients (`Patient/P,Q` too), groups of them, and searches, which may find anybody; escapes do not hide them. */
-export function namesSomebodyElse(text: string, patient: string): boolean {
-  let form = text
-  for (let layer = 0; layer < 4; layer += 1) {
-    const named = [...form.matchAll(/(?:^|[^A-Za-z])patient\/([^\s/?#"'<>)\]]*)/gi)]
-    if (named.some(([, id]) => id !== patient)) return true
-    if (/(?:^|[^A-Za-z])group\//i.test(form)) return true
-    if (/[?&;](?:[a-z_.:-]*[._:])?(?:patient|subject|_id)(?:[:.][^=&]*)?=/i.test(form)) return true
-    const searched = [...form.matchAll(/(?<![A-Za-z])([A-Za-z]{1,64})\?/g)]
-    if (searched.some(([, type = '']) => resourceTypes.has(type))) return true
-    const plain = unescaped(form)
-    if (plain === form) return false
-    form = plain
-  }
-  return true
-}
-
-function unescaped(text: string): string {
-  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
 }
 
 const maxTextLength = 8192
