@@ -5,13 +5,13 @@ import {
   type AuditSearchOptions,
   type AuditVerifyOptions,
   type Command,
-  helpText,
   readArguments,
 } from './cli/arguments.ts'
 import { readSearch, runAuditSearch, searchKeys } from './cli/audit-search.ts'
 import { runAuditVerify } from './cli/audit-verify.ts'
 import { appFault } from './cli/app-folder.ts'
 import { reportConfig, reportFaults } from './cli/check.ts'
+import { helpOf, helpText } from './cli/help.ts'
 import { newKey } from './cli/keys.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { readText } from './config/read-text.ts'
@@ -61,11 +61,14 @@ async function run(): Promise<void> {
       process.exitCode = await maintain(command)
       return
     case 'help':
-      return print(process.stdout, helpText)
+      return print(process.stdout, command.about === undefined ? helpText : helpOf(command.about))
     case 'version':
       return print(process.stdout, `${productVersion()}\n`)
     case 'misused':
-      print(process.stderr, `smart-bff: ${command.sentence}. See smart-bff --help.\n`)
+      print(
+        process.stderr,
+        `smart-bff: ${command.sentence}. See smart-bff ${[command.about ?? [], '--help'].flat().join(' ')}.\n`,
+      )
       process.exitCode = exit.configuration
   }
 }

@@ -5,9 +5,10 @@ type Action = readonly [label: string, run: () => void]
 
 /** Stands beside the body, styled through the CSSOM: the app's Content-Security-Policy allows no inline style. */
 export function createCover(on: Watch['on']) {
+  // The app's root says whether the canvas is light or dark; a background of its own keeps the words readable on both.
   const panel = element(
     'main',
-    'box-sizing:border-box;min-height:100vh;margin:0 auto;max-width:32em;padding:3em 1.5em',
+    'box-sizing:border-box;min-height:100vh;padding:3em max(1.5em,50% - 17em);background:Canvas;color:CanvasText',
   )
   panel.setAttribute('role', 'alert')
   let title: string | null = null
@@ -53,17 +54,20 @@ export function createCover(on: Watch['on']) {
 export function createWarning(stay: () => void) {
   const panel = element(
     'section',
-    'position:fixed;inset:auto 0 0;z-index:2147483647;padding:1em 1.5em;background:#fff3d6;border-top:2px solid #8a5a00',
+    'box-sizing:border-box;position:fixed;inset:auto 0 0;z-index:2147483647;display:flex;flex-wrap:wrap;gap:.5em 1.5em;align-items:center;padding:.75em 1.5em;background:#fff3d6;color:#16212b;border-top:2px solid #8a5a00',
   )
   panel.setAttribute('role', 'alertdialog')
   panel.setAttribute('aria-label', 'This chart closes soon')
   const text = said('p', '')
-  text.style.margin = '0 0 .5em'
-  panel.append(text, button(['Keep working', stay]))
+  text.style.margin = '0'
+  const keep = button(['Keep working', stay])
+  keep.style.margin = '0'
+  panel.append(text, keep)
   return {
     /** True the first time. */
     show(seconds: number): boolean {
-      text.textContent = `Nothing was done here for a while. This chart closes in ${seconds} seconds.`
+      const left = seconds === 1 ? '1 second' : `${seconds} seconds`
+      text.textContent = `Nothing was done here for a while. This chart closes in ${left}.`
       keepInSight(panel, 'bottom')
       if (panel.isConnected) return false
       document.documentElement.append(panel)
@@ -89,18 +93,24 @@ function keepInSight(panel: HTMLElement, edge: 'paddingTop' | 'bottom'): void {
 
 function element(name: string, style: string): HTMLElement {
   const made = document.createElement(name)
-  made.style.cssText = `font:1rem/1.5 system-ui,sans-serif;color:#16212b;${style}`
+  made.style.cssText = `font:medium/1.5 system-ui,sans-serif;${style}`
   return made
 }
 
 function said(name: 'h1' | 'p', sentence: string): HTMLElement {
-  const made = element(name, name === 'h1' ? 'font-size:1.25rem;margin:0' : '')
+  const made = element(
+    name,
+    name === 'h1' ? 'font-size:1.5em;line-height:1.3;margin:0' : 'margin:1em 0 0',
+  )
   made.textContent = sentence
   return made
 }
 
 function button([label, run]: Action): HTMLElement {
-  const made = document.createElement('button')
+  const made = element(
+    'button',
+    'margin:1.25em 0 0;padding:.6em 1.25em;border:0;border-radius:8px;background:#0a5a78;color:#fff;font-weight:600;cursor:pointer',
+  )
   made.textContent = label
   made.addEventListener('click', run)
   return made

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { revocationReasons, type RevocationReason } from '../audit/reasons.ts'
 import type { RevocationTarget } from '../vault/revocation.ts'
 import { wantedNames, type Wanted } from './audit-search.ts'
+import { commandNames, isCommand, type CommandName } from './help.ts'
 import { keyKinds, type KeyKind } from './keys.ts'
 
 /** The command line, understood or refused as a whole. */
@@ -17,9 +18,14 @@ export type Command =
   | ({ readonly kind: 'audit-search' } & AuditSearchOptions)
   | ({ readonly kind: 'revoke' } & RevokeOptions)
   | { readonly kind: 'keys-rotate'; readonly config: string | undefined }
-  | { readonly kind: 'help' }
+  /** Without a command: of all of them. */
+  | { readonly kind: 'help'; readonly about: CommandName | undefined }
   | { readonly kind: 'version' }
-  | { readonly kind: 'misused'; readonly sentence: string }
+  | {
+      readonly kind: 'misused'
+      readonly sentence: string
+      readonly about?: CommandName | undefined
+    }
 
 /** Paths. Without a directory or a key they are those of the configuration. */
 export interface AuditVerifyOptions {
@@ -47,38 +53,6 @@ export interface RevokeOptions {
   /** Path, instead of the one of the environment. */
   readonly config: string | undefined
 }
-
-export const helpText = `Usage: smart-bff [command]
-
-  serve                 start (the default)
-  check [--print]       say whether the configuration is valid; --print shows it without secrets
-  keys new --kind KIND  print a fresh key in the configuration's form; KIND is
-                        ${keyKinds.join(', ')}; --raw prints the bare value for a secret file
-  preflight             look at the live EHRs without a user: TLS, discovery, keys, rules, scopes;
-                        --tenant ID for one of them, --json
-  matrix                show what real launches have brought: context, scopes, tokens, users, FHIR types;
-                        --tenant ID for one of them, --json
-  contract --tenant ID  print the tenant's launch contract as Markdown, to register the app by
-  audit verify          prove the audit files whole, or name the first broken record; --directory DIR,
-                        --key PEM-FILE and --instance NAME instead of the configuration's;
-                        --checkpoints FILE with checkpoints that were kept elsewhere
-  audit search [DIR...]  look through audit files themselves, compressed ones too, oldest first;
-                        --patient ID, --user USER, --launch ID, --request NUMBER, --tenant ID, --outcome WORD,
-                        --event NAME, --resource TYPE, --from TIME, --to TIME (UTC), --limit N (1000),
-                        --json for whole records; --by NAME instead of your login name
-  revoke WHICH --reason WORD
-                        end launches at once, on every replica, and take their tokens back; WHICH is
-                        --tenant ID, --tenant ID --user USER, --launch ID, --key ENCRYPTION-KEY-ID or --all;
-                        USER and ID also as the audit shows them; --by NAME instead of your login name
-                        WORD is one of ${revocationReasons.slice(0, 4).join(', ')},
-                        ${revocationReasons.slice(4).join(', ')}
-  keys rotate           seal launches, sessions and saved searches under the first key
-  --help, --version
-
-The configuration is read from the file that SMART_BFF_CONFIG names, else from config/smart-bff.yaml;
-revoke and keys rotate also take --config PATH.
-Exit codes: 0 done, 1 preflight failed or the audit is broken, 64 wrong usage, 69 a needed service is missing, 78 wrong configuration.
-`
 
 const options = {
   help: { type: 'boolean', short: 'h' },
@@ -108,7 +82,7 @@ const options = {
   limit: { type: 'string' },
 } as const
 
-const allowedOptions: Readonly<Record<string, readonly string[]>> = {
+const allowedOptions: Readonly<Record<CommandName, readonly string[]>> = {
   serve: [],
   check: ['print'],
   'keys new': ['kind', 'raw'],
@@ -132,28 +106,54 @@ export function readArguments(args: readonly string[]): Command {
   const unknown = tokens.find(
     (token) => token.kind === 'option' && !Object.hasOwn(options, token.name),
   )
-  if (unknown?.kind === 'option') return misused(`unknown option ${unknown.rawName}`)
-  if (values.help === true) return { kind: 'help' }
+  const asks = positionals[0] === 'help' || values.help === true
+  const words = positionals[0] === 'help' ? positionals.slice(1) : positionals
+  const searches = words[0] === 'audit' && words[1] === 'search'
+  const name = searches ? 'audit search' : words.join(' ')
+  const about = isCommand(name) ? name : undefined
+  if (unknown?.kind === 'option') return misused(`unknown option ${unknown.rawName}`, about)
+  if (asks && (name === '' || about !== undefined)) return { kind: 'help', about }
   if (values.version === true) return { kind: 'version' }
+  if (name !== '' && about === undefined) return unknownCommand(name)
 
-  const searches = positionals[0] === 'audit' && positionals[1] === 'search'
-  const name = searches ? 'audit search' : positionals.join(' ') || 'serve'
-  const allowed = Object.hasOwn(allowedOptions, name) ? allowedOptions[name] : undefined
-  if (allowed === undefined) return misused(`unknown command "${name}"`)
-  const misplaced = Object.keys(values).find((option) => !allowed.includes(option))
-  if (misplaced !== undefined) return misused(`${name} has no option --${misplaced}`)
-  if (name === 'check') return { kind: 'check', print: values.print === true }
-  if (name === 'audit verify') return auditVerify(values)
-  if (searches) return auditSearch(positionals.slice(2), values)
-  if (name === 'revoke') return revoke(values)
-  if (name === 'keys rotate') {
-    if (values.config === true) return misused('--config needs a value')
-    return { kind: 'keys-rotate', config: text(values.config) }
+  const command = about ?? 'serve'
+  const misplaced = Object.keys(values).find((option) => !allowedOptions[command].includes(option))
+  if (misplaced !== undefined) return misused(`${command} has no option --${misplaced}`, about)
+  const read = readOptions(command, values, words)
+  return read.kind === 'misused' ? { ...read, about } : read
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+function readOptions(name: CommandName, values: Values, words: readonly string[]): Command {
+  switch (name) {
+    case 'serve':
+      return { kind: 'serve' }
+    case 'check':
+      return { kind: 'check', print: values['print'] === true }
+    case 'keys new':
+      return keysNew(values['kind'], values['raw'] === true)
+    case 'preflight':
+    case 'contract':
+    case 'matrix':
+      return aboutTenant(name, values)
+    case 'audit verify':
+      return auditVerify(values)
+    case 'audit search':
+      return auditSearch(words.slice(2), values)
+    case 'revoke':
+      return revoke(values)
+    case 'keys rotate':
+      if (values['config'] === true) return misused('--config needs a value')
+      return { kind: 'keys-rotate', config: text(values['config']) }
   }
-  if (name === 'preflight' || name === 'contract' || name === 'matrix') {
-    return aboutTenant(name, values)
-  }
-  return name === 'keys new' ? keysNew(values.kind, values.raw === true) : { kind: 'serve' }
+}
+
+/** `keys` alone is the beginning of two. */
+function unknownCommand(name: string): Command {
+  const longer = commandNames.filter((command) => command.startsWith(`${name} `))
+  const hint = longer.length === 0 ? '' : `; there are ${longer.join(' and ')}`
+  return misused(`unknown command "${name}"${hint}`)
 }
 
 function keysNew(wanted: unknown, raw: boolean): Command {
@@ -162,10 +162,7 @@ function keysNew(wanted: unknown, raw: boolean): Command {
   return { kind: 'keys-new', keyKind, raw }
 }
 
-function aboutTenant(
-  kind: 'preflight' | 'contract' | 'matrix',
-  values: Readonly<Record<string, unknown>>,
-): Command {
+function aboutTenant(kind: 'preflight' | 'contract' | 'matrix', values: Values): Command {
   const { tenant } = values
   if (tenant === true || tenant === '') return misused('--tenant needs a value')
   const named = typeof tenant === 'string' ? tenant : undefined
@@ -173,7 +170,7 @@ function aboutTenant(
   return named === undefined ? misused('contract needs --tenant') : { kind, tenant: named }
 }
 
-function auditVerify(values: Readonly<Record<string, unknown>>): Command {
+function auditVerify(values: Values): Command {
   const names = ['directory', 'key', 'checkpoints', 'instance'] as const
   const bare = names.find((name) => values[name] === true || values[name] === '')
   if (bare !== undefined) return misused(`--${bare} needs a value`)
@@ -184,10 +181,7 @@ function auditVerify(values: Readonly<Record<string, unknown>>): Command {
   return { kind: 'audit-verify', directory, key, checkpoints, instance }
 }
 
-function auditSearch(
-  directories: readonly string[],
-  values: Readonly<Record<string, unknown>>,
-): Command {
+function auditSearch(directories: readonly string[], values: Values): Command {
   const names = [...wantedNames, 'by'] as const
   const bare = names.find((name) => values[name] === true || values[name] === '')
   if (bare !== undefined) return misused(`--${bare} needs a value`)
@@ -203,7 +197,7 @@ function auditSearch(
 
 const loginForm = /^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/
 
-function revoke(values: Readonly<Record<string, unknown>>): Command {
+function revoke(values: Values): Command {
   const bare = ['tenant', 'user', 'launch', 'key', 'reason', 'by', 'config'].find(
     (name) => values[name] === true || values[name] === '',
   )
@@ -221,7 +215,7 @@ function revoke(values: Readonly<Record<string, unknown>>): Command {
   return { kind: 'revoke', target, reason: known, by: text(by), config: text(values['config']) }
 }
 
-function targetOf(values: Readonly<Record<string, unknown>>): RevocationTarget | undefined {
+function targetOf(values: Values): RevocationTarget | undefined {
   const [tenant, user, launch, key] = [
     text(values['tenant']),
     text(values['user']),
@@ -239,4 +233,8 @@ function targetOf(values: Readonly<Record<string, unknown>>): RevocationTarget |
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
-const misused = (sentence: string): Command => ({ kind: 'misused', sentence })
+const misused = (sentence: string, about?: CommandName): Command => ({
+  kind: 'misused',
+  sentence,
+  about,
+})

@@ -160,8 +160,9 @@ export async function runAuditSearch(
     output.write(json ? `${line}\n` : `${rowOf(record)}\n`)
   })
   const files = scan.files === 1 ? 'one file' : `${String(scan.files)} files`
+  const found = scan.found === 1 ? '1 record' : `${String(scan.found)} records`
   notice.write(
-    `${String(scan.found)} records${scan.more ? ', and there are more (--limit)' : ''}; ` +
+    `${found}${scan.more ? ', and there are more (--limit)' : ''}; ` +
       `looked through ${String(scan.lines)} lines in ${files}.\n`,
   )
   if (scan.unreadable > 0) {

@@ -82,7 +82,8 @@ async function revoke(
   try {
     const request = newIncident()
     const result = await carryOut({ target, reason, by: by ?? userInfo().username, request })
-    output.write(`${result.ended} launches ended, recorded under ${request}.\n`)
+    const ended = result.ended === 1 ? '1 launch' : `${result.ended} launches`
+    output.write(`${ended} ended, recorded under ${request}.\n`)
     if (result.replicated) return 0
     output.write('No replica of the store has confirmed this: repeat it after a failover.\n')
     return 1

@@ -20,6 +20,7 @@ export const icons = {
 
 const tellSupport =
   'You cannot solve this yourself. Tell the service desk, with the incident number below.'
+const ifAgain = 'If it happens again, tell the service desk, with the incident number below.'
 const useEhr = 'Until then, use the EHR itself.'
 
 const byState: Readonly<Record<UserState, PageText>> = {
@@ -70,7 +71,7 @@ const byState: Readonly<Record<UserState, PageText>> = {
     icon: icons.warning,
   },
   data_unavailable: {
-    title: 'The data is not available right now',
+    title: 'The app is not available right now',
     next: ['Wait a minute, then open the app again.', useEhr],
     icon: icons.cloud,
   },
@@ -114,7 +115,12 @@ const byCode: Readonly<Partial<Record<string, Partial<PageText>>>> = {
     next: ['Open the app again later.', useEhr],
     icon: icons.clock,
   },
-  AUDIT_UNAVAILABLE: { next: ['Wait a minute, then open the app again.', tellSupport, useEhr] },
+  LAUNCH_IDENTITY_INVALID: {
+    title: 'The sign-in did not finish',
+    next: ['Open the app again from the patient’s chart.', ifAgain],
+  },
+  LAUNCH_RATE_LIMITED: { title: 'Please wait a minute' },
+  AUDIT_UNAVAILABLE: { next: ['Wait a minute, then open the app again.', ifAgain, useEhr] },
   ROUTE_UNKNOWN: {
     title: 'There is no such page',
     next: ['Open the app from the patient’s chart.'],
@@ -127,7 +133,7 @@ const byCode: Readonly<Partial<Record<string, Partial<PageText>>>> = {
   },
   INTERNAL: {
     title: 'Something went wrong',
-    next: ['Open the app again from the patient’s chart.', tellSupport, useEhr],
+    next: ['Open the app again from the patient’s chart.', ifAgain, useEhr],
     icon: icons.warning,
   },
 }

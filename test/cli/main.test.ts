@@ -6,7 +6,8 @@ import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { createAudit } from '../../src/audit/audit.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { helpText } from '../../src/cli/arguments.ts'
+import { readArguments } from '../../src/cli/arguments.ts'
+import { commandNames, helpOf } from '../../src/cli/help.ts'
 import { keyKinds, newKey } from '../../src/cli/keys.ts'
 import { loadRaw, type Raw, rawConfig, rawKeys } from '../support/config.ts'
 import { startServer } from '../support/http.ts'
@@ -64,8 +65,26 @@ t.test('wrong usage is one line', async (t) => {
   t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
 })
 
-t.test('--help and --version', async (t) => {
-  t.match(helpText, /^Usage: smart-bff/)
+t.test('help of all commands and of each, in lines that fit a terminal', async (t) => {
+  const overview = await run(['--help'])
+  t.match(overview, { code: 0, stdout: /^Usage: smart-bff/, stderr: '' })
+  for (const name of commandNames) {
+    t.match(overview.stdout, new RegExp(`^  ${name} +[a-z]`, 'm'))
+    const command = readArguments([...name.split(' '), '--help'])
+    if (command.kind !== 'help' || command.about === undefined) throw new Error(name)
+    const said = helpOf(command.about)
+    t.match(said, new RegExp(`^Usage: smart-bff ${name}`))
+    for (const [, option = ''] of said.matchAll(/^ {2}--([a-z]+)/gm)) {
+      const read = readArguments([...name.split(' '), `--${option}=x`])
+      if (read.kind === 'misused') t.notMatch(read.sentence, /option/, `${name} --${option}`)
+    }
+    for (const line of `${overview.stdout}${said}`.split('\n')) t.ok(line.length <= 80, line)
+  }
+  t.match((await run(['help', 'revoke'])).stdout, /^Usage: smart-bff revoke/)
+  t.match((await run(['revoke'])).stderr, /\. See smart-bff revoke --help\.\n$/)
+})
+
+t.test('--version', async (t) => {
   t.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
 })
 
@@ -145,7 +164,7 @@ t.test('audit search: with the configuration by a patient, and recorded', async 
   t.equal(said.code, 0, said.stderr)
   t.equal(said.stdout.trim().split('\n').length, 1)
   const { patient } = JSON.parse(said.stdout)
-  t.match(said.stderr, /1 records; looked through \d+ lines in 2 files/)
+  t.match(said.stderr, /1 record; looked through \d+ lines in 2 files/)
 
   const none = { SMART_BFF_CONFIG: join(folder, 'none.yaml') }
   const auditor = await run(['audit', 'search', directory, '--patient', patient], none)

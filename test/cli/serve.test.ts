@@ -217,7 +217,7 @@ t.test('keys of the wrong length', async (t) => {
 t.test('an unknown flag', async (t) => {
   const said = await runMain(['serve', '--colour']).ended()
   t.equal(said.code, 78)
-  t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff --help.\n')
+  t.equal(said.stderr, 'smart-bff: unknown option --colour. See smart-bff serve --help.\n')
 })
 
 t.test(

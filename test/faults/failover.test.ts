@@ -54,7 +54,7 @@ t.test('a failover ends no launch and forgets no end', { timeout: 240_000 }, asy
     group.replica.pause()
     const unsure = await order(gone.launch)
     t.equal(unsure.code, 1, unsure.told)
-    t.match(unsure.told, /^1 launches ended/)
+    t.match(unsure.told, /^1 launch ended/)
     t.match(unsure.told, 'No replica of the store has confirmed this')
     t.equal(await read(gone), '401 session_ended', 'it is over all the same')
     group.replica.resume()

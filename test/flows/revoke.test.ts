@@ -90,7 +90,7 @@ t.test(
       'anna.admin',
     ])
     t.equal(done.code, 0, done.output)
-    t.match(done.output, /^1 launches ended, recorded under /)
+    t.match(done.output, /^1 launch ended, recorded under /)
     await endedWithin(one.read, 1000)
     const told = new RegExp(`"launch":"${one.launch}"[^}]*"state":"revoked"`)
     for (let n = 0; n < 100 && !told.test(frame.text()); n += 1) await sleep(10)
@@ -120,7 +120,7 @@ t.test(
       '--reason',
       'incident',
     ])
-    t.match(byHash, { code: 0, output: /^1 launches/ })
+    t.match(byHash, { code: 0, output: /^1 launch ended/ })
     await endedWithin(other.read, 1000)
 
     const shown = (await lines()).find(({ event }) => event === 'launch.authorized')?.['user']
@@ -133,7 +133,7 @@ t.test(
       const { read } = await open()
       const { code, output } = await deployment.run(['revoke', ...target, '--reason', 'requested'])
       t.equal(code, 0, output)
-      t.match(output, `${expected} launches ended`, target.join(' '))
+      t.match(output, `${expected} launch ended`, target.join(' '))
       await endedWithin(read, 1000)
     }
     t.match(await deployment.run(['revoke', '--all']), { code: 78, output: /--reason/ })

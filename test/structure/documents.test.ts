@@ -4,7 +4,7 @@ import t from 'tap'
 import { configurationReference } from '../../config/reference/markdown.ts'
 import { meanings } from '../../config/reference/meanings.ts'
 import { referenceRows } from '../../config/reference/rows.ts'
-import { helpText } from '../../src/cli/arguments.ts'
+import { commandNames } from '../../src/cli/help.ts'
 import { errorTable } from '../../src/errors.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { readSources } from './folders.ts'
@@ -80,13 +80,7 @@ t.test('collection: what docs/bruno asks for are routes of ours', (t) => {
 
 t.test('commands: the help text names those of operate.md, and the reverse', (t) => {
   const documented = firstCells(read('docs/operate.md'), /^\| `smart-bff ([a-z ]+)` \|/)
-  const helped = helpText
-    .split('\n')
-    .flatMap(
-      (line) =>
-        /^ {2}([a-z]+(?: [a-z]+)?)(?= {2}| --| WHICH| KIND| DIR| \[|$)/.exec(line)?.[1] ?? [],
-    )
-    .filter((command) => command !== 'serve')
+  const helped = commandNames.filter((command) => command !== 'serve')
   t.same(sorted(documented), sorted(helped))
   t.end()
 })
