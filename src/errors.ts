@@ -218,7 +218,11 @@ export const errorTable = {
   LAUNCH_SUPERSEDED: row(409, 'context_changed', 'Another patient was opened.'),
   TOKEN_EXPIRED: row(401, 'authorization_expired', 'The EHR asks you to open the app again.'),
   // Store
-  STORE_UNAVAILABLE: row(503, 'data_unavailable', 'The app cannot check your session at the moment.'),
+  STORE_UNAVAILABLE: row(
+    503,
+    'data_unavailable',
+    'The app cannot check your session at the moment.',
+  ),
   // Audit
   AUDIT_UNAVAILABLE: row(
     503,

@@ -16,8 +16,8 @@ const commands = {
   serve: {
     usage: '',
     does: 'start the server; what runs without a command',
-    more: `Starts the public listener and the one for operations. SIGTERM and SIGINT stop it
-in order; SIGHUP reads certificates and the log's level anew.
+    more: `Opens the public listener and the one for operations. SIGTERM and SIGINT stop
+it in order; SIGHUP reads certificates and the log's level anew.
 `,
   },
   check: {
@@ -131,8 +131,8 @@ Example
   'keys rotate': {
     usage: '[--config PATH]',
     does: 'seal everything anew under the first encryption key',
-    more: `Launches, sessions and saved searches, while the server runs. Says how far it is,
-and which keys can be taken out of the configuration afterwards.
+    more: `Launches, sessions and saved searches, while the server runs. Says how far it
+is, and which keys can be taken out of the configuration afterwards.
 
   --config PATH     instead of SMART_BFF_CONFIG
 
