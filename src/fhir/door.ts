@@ -62,7 +62,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
       listener.gone = true
       listener.whenGone?.()
     }
-    // An answer that comes later than this finds its browser gone and holds nothing.
+    listener.over = true
     if (exchange.view !== undefined) deps.upstreams.release(exchange.view.tenant, listener)
     exchange.trace?.end(spanWordsOf(exchange))
   })

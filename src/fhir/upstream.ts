@@ -57,6 +57,8 @@ export interface Listener extends Borrower {
   whenGone: (() => void) | undefined
   /** Bytes of answers held for this request; given back when it is over. */
   held: number
+  /** It is over, and what it held was given back: whatever still runs for it holds nothing more, or nobody would give that back. */
+  over?: true
 }
 
 export interface UpstreamAnswer {
@@ -94,7 +96,7 @@ export function createUpstream(tenant: Tenant, budget: Budget, slabs: Slabs): Up
   const urls = createUpstreamUrls(tenant.iss)
   const pool = createPool(tenant, urls.origin)
   const hold = (listener: Listener, bytes: number): boolean => {
-    if (!budget.take(tenant.id, bytes)) return false
+    if (listener.over === true || !budget.take(tenant.id, bytes)) return false
     listener.held += bytes
     return true
   }

@@ -57,7 +57,7 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
       return found
     },
     hold: (tenant, listener, bytes) => {
-      if (!budget.take(tenant.id, bytes)) return false
+      if (listener.over === true || !budget.take(tenant.id, bytes)) return false
       listener.held += bytes
       return true
     },

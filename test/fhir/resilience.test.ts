@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { createBudget } from '../../src/fhir/resilience/budget.ts'
@@ -244,6 +244,30 @@ t.test('a browser that takes nothing is cut, and gives back what it held', async
   t.ok(free)
   socket.resume()
   await closed
+})
+
+t.test('a browser that goes away while an answer unfolds leaves nothing held', async (t) => {
+  const world = await open(t)
+  const folded = gzipSync(JSON.stringify({ ...patient, text: { div: 'x'.repeat(15_000_000) } }))
+  const browsers: Socket[] = []
+  world.ehr.answer = (_, outgoing) => {
+    outgoing.writeHead(200, {
+      'content-type': 'application/fhir+json',
+      'content-encoding': 'gzip',
+    })
+    outgoing.end(folded, () => browsers.at(-1)?.destroy())
+  }
+  const { port } = new URL(world.ours)
+  for (let times = 1; times <= 5; times += 1) {
+    const socket = connect(Number(port), '127.0.0.1')
+    browsers.push(socket)
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nhost: x\r\nsmart-bff: 1\r\ncookie: ${world.cookie}\r\n\r\n`,
+    )
+    while (world.audited.length < times) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const listener = { gone: false, whenGone: undefined, held: 0 }
+  t.ok(world.deps.upstreams.hold(world.tenant, listener, 128 * 1_048_576), 'all of a tenant’s half')
 })
 
 t.test('the bytes held for judging are bounded, for one tenant to half', (t) => {
