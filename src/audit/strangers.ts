@@ -82,11 +82,18 @@ export function createStrangers(limits: StrangerLimits = defaultLimits): Strange
   }
 }
 
-/** Nothing is known of who asked. A user who is refused is never merely counted. */
-function isOfStranger(event: AuditEvent): boolean {
-  const kind = event.event === 'request.refused' || event.event === 'launch.refused'
-  return kind && event.user === undefined
+/** Nothing is known of who asked. A user who is refused is never merely counted, nor is a launch that failed. */
+function isOfStranger({ event, user, launch }: AuditEvent): boolean {
+  if (user !== undefined) return false
+  // A callback with a state that nobody drew has no launch.
+  return refusals.has(event) || (event === 'launch.failed' && launch === undefined)
 }
+
+const refusals: ReadonlySet<AuditEvent['event']> = new Set([
+  'request.refused',
+  'launch.refused',
+  'staff.refused',
+])
 
 function countOf(count: number, client: string | undefined): AuditEvent {
   return {

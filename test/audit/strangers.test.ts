@@ -51,6 +51,21 @@ t.test('a user who is refused is never merely counted', async (t) => {
   t.notOk(strangers.admit(refusal('a'), 0))
 })
 
+t.test('whatever a stranger can cause is within the quota', async (t) => {
+  const strangers = createStrangers({ perAddress: 0, perMinute: 0, addresses: 1 })
+  for (const event of [
+    'request.refused',
+    'launch.refused',
+    'launch.failed',
+    'staff.refused',
+  ] as const) {
+    t.notOk(strangers.admit({ ...refusal('a'), event }, 0), event)
+    t.ok(strangers.admit({ ...refusal('a'), event, user }, 0), `${event} of a user`)
+  }
+  const launch = 'launch-0123456789abcdef'
+  t.ok(strangers.admit({ ...refusal('a'), event: 'launch.failed', launch }, 0), 'a launch of ours')
+})
+
 t.test('the audit writes the counts, at the latest when it closes', async (t) => {
   const config = auditConfig()
   const audit = await createAudit({ config })
