@@ -60,7 +60,9 @@ t.test('200,000 requests leave the memory as it was', { timeout: 40 * minute }, 
       // The sandbox keeps what it was asked for the tests to read; here nobody reads it.
       sandbox.control.clearRequests()
       // oxlint-disable-next-line no-await-in-loop -- see above
-      resident.push(await residentMegabytes(replica.operations()))
+      const megabytes = await residentMegabytes(replica.operations())
+      resident.push(megabytes)
+      if (resident.length % 8 === 0) t.comment(`${n} of ${requestsTotal}: ${megabytes} MB`)
     }
   }
   await Promise.all(Array.from({ length: atOnce }, worker))

@@ -26,15 +26,19 @@ export async function spendDay(
   plan: DayPlan,
 ): Promise<readonly TallyRow[]> {
   const { tally } = clinic
-  tally.phase(coming)
+  const begin = (phase: string): void => {
+    t.comment(`${phase}: ${clinic.live()} launches are live`)
+    tally.phase(phase)
+  }
+  begin(coming)
   await clinic.begin(plan.clinicians, plan.everyMs)
-  tally.phase('calm')
+  begin('calm')
   await sleep(plan.calmMs)
   for (const fault of plan.faults) {
-    tally.phase(fault.name)
+    begin(fault.name)
     // oxlint-disable-next-line no-await-in-loop -- one fault after the other
     await endure(clinic, fault, plan)
-    tally.phase(`calm after: ${fault.name}`)
+    begin(`calm after: ${fault.name}`)
     // oxlint-disable-next-line no-await-in-loop -- see above
     await sleep(plan.calmMs)
   }
