@@ -170,7 +170,8 @@ The configuration is the file that SMART_BFF_CONFIG names, else
 config/smart-bff.yaml.
 
 Exit codes: 0 done; 1 preflight failed, or the audit is broken; 69 a needed
-service is missing; 78 the configuration or the command line is wrong.
+service is missing; 70 a fault of ours, or a stop that took too long; 78 the
+configuration or the command line is wrong.
 `
 
 export function helpOf(name: CommandName): string {

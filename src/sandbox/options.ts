@@ -17,6 +17,8 @@ export interface SandboxOptions {
   readonly host?: string
   /** 0 chooses a free port. */
   readonly port?: number
+  /** Serves https under the name in this certificate, as an EHR outside development must. */
+  readonly tls?: { readonly name: string; readonly cert: string; readonly key: string }
   /** The app's launch URL, which EHR pages and `createLaunch` open. */
   readonly launchUrl?: string
   readonly clients?: readonly SandboxClient[]
@@ -35,6 +37,7 @@ export interface SandboxOptions {
 export interface Settled {
   readonly host: string
   readonly port: number
+  readonly tls: SandboxOptions['tls']
   readonly launchUrl: string
   readonly clients: readonly SandboxClient[]
   readonly seed: number
@@ -57,6 +60,7 @@ export function settle(options: SandboxOptions): Settled {
   return {
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
+    tls: options.tls,
     launchUrl: options.launchUrl ?? 'http://localhost:3000/launch',
     clients: options.clients ?? [publicClient],
     seed: options.seed ?? 20260401,

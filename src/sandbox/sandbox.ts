@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createTokenStorage } from './authorization/adapter.ts'
 import { discoveryDocument, openidConfiguration } from './authorization/discovery.ts'
@@ -49,10 +50,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const signingKey = await createSigningKey()
 
   // The port is needed before anything that writes addresses can be built.
-  const server = createServer()
+  const server = settled.tls === undefined ? createServer() : createTlsServer(settled.tls)
   await listening(server, settled)
   const { port } = server.address() as AddressInfo
-  const origin = `http://${settled.host === '0.0.0.0' ? '127.0.0.1' : settled.host}:${port}`
+  const origin = originOf(settled, port)
   const vendor = vendors[settled.vendor]
   const base = `${origin}/fhir/r4`
   const iss = vendor.issSlash ? `${base}/` : base
@@ -181,10 +182,12 @@ function initial(settled: Settled): Settings {
   }
 }
 
-function listening(
-  server: ReturnType<typeof createServer>,
-  { host, port }: Settled,
-): Promise<void> {
+function originOf({ tls, host }: Settled, port: number): string {
+  if (tls !== undefined) return `https://${tls.name}:${port}`
+  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`
+}
+
+function listening(server: Server, { host, port }: Settled): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {

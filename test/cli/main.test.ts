@@ -91,9 +91,17 @@ t.test('--version', async (t) => {
 t.test('keys new prints what the configuration takes', async (t) => {
   const now = new Date('2026-03-04T05:06:07Z')
   const keys: Raw = { ...rawKeys() }
-  for (const kind of keyKinds) Object.assign(keys, parse(newKey(kind, { raw: false, now })))
+  for (const kind of keyKinds.filter((one) => one !== 'client')) {
+    Object.assign(keys, parse(newKey(kind, { raw: false, now })))
+  }
   t.match(keys, { encryption: [{ id: /^e20260304-[0-9a-f]{4}$/ }], session: [/^[\w-]{43}$/] })
-  t.equal(loadRaw(rawConfig({ root: { keys } })).ok, true)
+  const client = {
+    id: 'x',
+    auth: 'private_key_jwt',
+    ...parse(newKey('client', { raw: false, now })),
+  }
+  t.match(client.keys, [{ kid: /^c20260304-[0-9a-f]{4}$/, alg: 'ES384' }])
+  t.equal(loadRaw(rawConfig({ root: { keys }, tenant: { client } })).ok, true)
   const said = await run(['keys', 'new', '--kind', 'session', '--raw'])
   t.match(said.stdout, /^[\w-]{43}\n$/)
 })

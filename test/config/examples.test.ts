@@ -19,7 +19,12 @@ t.test('the production example', (t) => {
   const path = fileOf('smart-bff.yaml')
   const readFile = (wanted: string) =>
     wanted === path ? readFileSync(path, 'utf8') : (secrets[wanted] ?? missing(wanted))
-  const env = { HOSTNAME: 'smart-bff-0', REDIS_URL: 'rediss://:x@redis:6379', NORTH_CLIENT_ID: 'a' }
+  const env = {
+    HOSTNAME: 'smart-bff-0',
+    REDIS_URL: 'rediss://redis:6379',
+    REDIS_PASSWORD: 'x',
+    NORTH_CLIENT_ID: 'a',
+  }
   t.match(loadConfig({ path, readFile, env }), {
     ok: true,
     config: { development: false, instance: 'smart-bff-0', app: { directory: '/srv/app' } },
@@ -29,6 +34,7 @@ t.test('the production example', (t) => {
     faults: [
       { key: 'instance', found: /HOSTNAME/ },
       { key: 'store.redis.url', found: /REDIS_URL/ },
+      { key: 'store.redis.password', found: /REDIS_PASSWORD/ },
       { key: 'tenants[0].client.id', found: /NORTH_CLIENT_ID/ },
     ],
   })

@@ -1,63 +1,62 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { LookupFunction } from 'node:net'
+import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import t from 'tap'
-import { parse } from 'yaml'
+import t, { type Test } from 'tap'
+import { Agent } from 'undici'
+import { parse, stringify } from 'yaml'
+import { publicKeySet } from '../../src/ehr/client-keys.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { storeContract } from '../contracts/store.ts'
 import { newCertificate } from '../support/certificate.ts'
-import { freePort } from '../support/http.ts'
-import { findNginx, required } from '../support/programs.ts'
+import { compose, type Composed, type ReplicaName } from '../support/composed.ts'
+import { configOf, rawConfig, rawTenant } from '../support/config.ts'
+import { createBrowser } from '../support/hospital.ts'
+import { plainFetch } from '../support/http.ts'
+import { newClientKey, newSecretKey, newSigningKey } from '../support/keys.ts'
+import type { Running } from '../support/process.ts'
+import { until } from '../support/until.ts'
 
-/** What docker-compose.yml starts beside smart-bff, started as it says, without an engine. */
+/** What docker-compose.yml starts, started as it says, without an engine. */
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const read = (name: string): string => readFileSync(join(root, name), 'utf8')
-const folder = mkdtempSync(join(tmpdir(), 'smart-bff-compose-'))
-t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
-const { services } = Object(parse(read('docker-compose.yml'), { merge: true }))
-
-/** The container's command, with its paths and its port moved into this machine's. */
-function redisScript(port: number): string {
-  const script: string = services.redis.command[2]
-  return script
-    .replaceAll('$$', '$')
-    .replaceAll('/run/redis', join(folder, 'redis-secrets'))
-    .replaceAll('/etc/redis-users.acl', join(root, 'config/redis-users.acl'))
-    .replace("'dir /data'", `'dir ${folder}'; echo 'bind 127.0.0.1'; echo 'port ${port}'`)
-    .replace("'tls-port 6379'", `'tls-port ${port}'`)
+/** A user's folder beside docker-compose.yml, with what its first lines ask for. */
+function userFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'smart-bff-compose-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(join(root, 'config'), join(folder, 'config'), { recursive: true })
+  cpSync(join(root, 'src/sandbox/app'), join(folder, 'app'), { recursive: true })
+  mkdirSync(join(folder, 'secrets/redis'), { recursive: true })
+  return folder
 }
 
-function startComposed(port: number, password: string): ChildProcess {
-  return spawn('sh', ['-c', redisScript(port)], {
-    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/bin`, REDIS_PASSWORD: password },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+const toThisMachine: LookupFunction = (_name, _options, done) =>
+  done(null, [{ address: '127.0.0.1', family: 4 }])
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
 }
 
-async function ready(child: ChildProcess): Promise<void> {
-  let said = ''
-  for await (const chunk of child.stdout ?? []) {
-    said += String(chunk)
-    if (said.includes('Ready to accept connections')) return
-  }
-  throw new Error(`Redis did not start: ${said}`)
+async function startRedis(t: Test, composed: Composed): Promise<number> {
+  const child = await composed.startRedis()
+  t.teardown(() => stop(child))
+  return composed.port('redis:6379')
 }
 
 t.test('Redis: the ACL user can do all that the store needs, and nothing dangerous', async (t) => {
-  const port = await freePort()
-  const child = startComposed(port, 'pass-word')
-  t.teardown(async () => {
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  })
-  await ready(child)
+  const composed = await compose(userFolder(t), { REDIS_PASSWORD: 'pass-word' })
+  const port = await startRedis(t, composed)
+  t.ok(composed.redisIsHealthy())
   const url = `redis://smart-bff:pass-word@127.0.0.1:${port}`
   const config = { url: { reveal: () => url } } as never
   const [store, other] = [0, 1].map(() => createRedisStore({ config, now: Date.now }))
@@ -93,29 +92,157 @@ t.test('Redis: the ACL user can do all that the store needs, and nothing dangero
     /NOAUTH|closed/,
   )
   anonymous.disconnect()
-  const nothing = new Redis(`redis://smart-bff:pass-word@127.0.0.1:${port}`)
+  const nothing = new Redis(url)
   t.match(await nothing.info('memory'), /maxmemory_policy:noeviction/)
   nothing.disconnect()
 })
 
 t.test('Redis without a password does not start', async (t) => {
-  const child = startComposed(await freePort(), '')
-  child.stdout?.resume()
-  const [code] = await once(child, 'exit')
-  t.equal(code, 78)
+  const composed = await compose(userFolder(t), {})
+  await t.rejects(composed.startRedis(), /ended with 78/)
 })
 
-t.test('the proxy: its configuration is what nginx takes', (t) => {
+t.test('the whole, with TLS everywhere: a launch behind the proxy on two replicas', async (t) => {
+  const folder = userFolder(t)
+  const secret = (name: string, text: string): void =>
+    writeFileSync(join(folder, 'secrets', name), text, { mode: 0o400 })
+  const [proxy, redis, ehr] = [
+    newCertificate({ host: '*.hospital.example' }),
+    newCertificate(),
+    newCertificate({ host: 'ehr.north.example' }),
+  ]
+  const clientKey = newClientKey('ES384')
+  for (const name of ['encryption', 'session', 'pseudonym']) secret(name, newSecretKey())
+  secret('signing', newSigningKey())
+  secret('north-client-key', clientKey)
+  secret('proxy-cert', proxy.cert)
+  secret('proxy-key', proxy.key)
+  secret('redis/tls.crt', redis.cert)
+  secret('redis/tls.key', redis.key)
+  secret('redis/ca.crt', redis.cert)
+
+  const publicUrl = 'https://app.hospital.example'
+  const keys = [{ kid: 'north-1', alg: 'ES384', key: clientKey }]
+  const { tenants } = configOf(
+    rawConfig({ tenant: rawTenant({ client: { id: 'x', auth: 'private_key_jwt', keys } }) }),
+  )
+  const sandbox = await startSandbox({
+    tls: { ...ehr, name: 'ehr.north.example' },
+    vendor: 'epic',
+    launchUrl: `${publicUrl}/launch`,
+    clients: [
+      {
+        clientId: 'registered-id',
+        auth: 'private_key_jwt',
+        jwks: { keys: [...publicKeySet(tenants).keys] },
+        redirectUris: [`${publicUrl}/callback/north`],
+      },
+    ],
+  })
+  t.teardown(() => sandbox.close())
+
+  // What the user edits: his EHR, and what docker-compose.yml says of TLS to Redis.
+  const file = join(folder, 'config/smart-bff.yaml')
+  const edited = Object(parse(readFileSync(file, 'utf8')))
+  edited.store.redis.tls = { ca: { file: '/run/redis/ca.crt' } }
+  Object.assign(edited.tenants[0], { iss: sandbox.iss, frameAncestors: [sandbox.origin] })
+  edited.tenants[0].upstream.ca = ehr.cert
+  writeFileSync(file, stringify(edited))
+
+  const composed = await compose(
+    folder,
+    // A password may hold what has a meaning in an address.
+    { REDIS_PASSWORD: 'p@ss:w/rd+%1', REDIS_SCHEME: 'rediss', NORTH_CLIENT_ID: 'registered-id' },
+    ['ehr.north.example'],
+  )
+  await startRedis(t, composed)
+  t.ok(composed.redisIsHealthy(), 'its health check speaks TLS too')
+  const replicas: Running[] = []
+  t.teardown(async () => {
+    for (const { child } of replicas) child.kill('SIGTERM')
+    await Promise.all(replicas.map((running) => running.ended()))
+  })
+  const start = async (name: ReplicaName) => {
+    const running = await composed.startReplica(name)
+    replicas.push(running)
+    return running
+  }
+  const [first] = await Promise.all([start('smart-bff-0'), start('smart-bff-1')])
+  const nginx = await composed.startProxy()
+  t.teardown(() => stop(nginx))
+
+  const port = composed.port('proxy:8443')
+  const through = (host: string) => {
+    const agent = new Agent({ connect: { ca: proxy.cert, servername: host } })
+    t.teardown(() => agent.destroy())
+    const send = async (url: string | URL, init: RequestInit = {}): Promise<Response> => {
+      const headers = new Headers(init.headers)
+      headers.set('host', host)
+      return plainFetch(url, { ...init, headers }, agent)
+    }
+    return send
+  }
+  const ehrAgent = new Agent({ connect: { ca: ehr.cert, lookup: toThisMachine } })
+  t.teardown(() => ehrAgent.destroy())
+  const browser = createBrowser(
+    `https://127.0.0.1:${port}`,
+    publicUrl,
+    sandbox,
+    through('app.hospital.example'),
+    async (url, init) => plainFetch(url, init, ehrAgent),
+  )
+  const { id: patient } = sandbox.patient('amara')
+  const { launch, response } = await browser.launch({ patient })
+  t.equal(response.status, 200)
+  const read = async (): Promise<number> => {
+    const answer = await browser.fetch(`/fhir/${launch}/Patient/${patient}`)
+    t.equal((JSON.parse(await answer.text()) as { id?: string }).id, patient)
+    return answer.status
+  }
+  for (let count = 0; count < 6; count += 1) t.equal(await read(), 200)
+  first.child.kill('SIGKILL')
+  await first.ended()
+  for (let count = 0; count < 6; count += 1) t.equal(await read(), 200, 'one replica is enough')
+  const again = await start('smart-bff-0')
+  t.ok(again.child.pid, 'and the other comes back to its audit files')
+
+  const audit = through('audit.hospital.example')
+  for (const path of ['healthz', 'readyz', 'metrics']) {
+    t.equal((await audit(`https://127.0.0.1:${port}/${path}`)).status, 404, `no ${path} outside`)
+  }
+  const ready = await fetch(`http://127.0.0.1:${composed.port('smart-bff-1:3001')}/readyz`)
+  t.equal(await ready.text(), 'ready\n')
+
+  const stranger = connect({ port, host: '127.0.0.1', servername: 'other.example', ca: proxy.cert })
+  const [fault] = (await once(stranger, 'error')) as [Error]
+  t.match(fault.message, /alert|handshake|unrecognized/i, 'no certificate for another name')
+  const plain = new Redis({
+    port: composed.port('redis:6379'),
+    lazyConnect: true,
+    retryStrategy: null,
+  })
+  plain.on('error', () => undefined)
+  await t.rejects(
+    plain.connect().then(() => plain.ping()),
+    'Redis has no plain port',
+  )
+  plain.disconnect()
+})
+
+t.test('the configuration of the proxy is what nginx takes, without a word', async (t) => {
+  const folder = userFolder(t)
   const { cert, key } = newCertificate()
-  writeFileSync(join(folder, 'proxy-cert'), cert)
-  writeFileSync(join(folder, 'proxy-key'), key)
-  const moved = read('config/nginx.conf')
-    .replaceAll('/tmp/', `${folder}/`)
-    .replaceAll('/run/secrets/', `${folder}/`)
-    .replaceAll(/smart-bff-\d:/g, '127.0.0.1:')
-  writeFileSync(join(folder, 'nginx.conf'), moved)
-  const nginx = required(findNginx(), 'nginx')
-  const said = spawnSync(nginx, ['-t', '-c', join(folder, 'nginx.conf')], { encoding: 'utf8' })
-  t.equal(said.status, 0, said.stderr)
-  t.end()
+  writeFileSync(join(folder, 'secrets/proxy-cert'), cert)
+  writeFileSync(join(folder, 'secrets/proxy-key'), key)
+  const composed = await compose(folder, {})
+  const nginx = await composed.startProxy()
+  const file = join(folder, 'nginx.conf')
+  const said = spawnSync(nginx.spawnfile, ['-t', '-q', '-c', file], { encoding: 'utf8' })
+  await stop(nginx)
+  t.equal(said.stderr, '')
+  t.equal(said.status, 0)
+  await until(
+    () => nginx.exitCode,
+    (code) => code === 0,
+  )
 })

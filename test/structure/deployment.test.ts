@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { BlockList } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv2019 } from 'ajv/dist/2019.js'
@@ -162,6 +163,27 @@ function loadMapped(t: Test) {
   t.ok(loaded.ok)
   return loaded
 }
+
+t.test('compose: a replica keeps its address, and the proxy may say who the client is', (t) => {
+  const { services, networks } = Object(parse(read('docker-compose.yml'), { merge: true }))
+  const [{ subnet, ip_range: others }] = networks.default.ipam.config
+  const { trustProxy } = Object(parse(read('config/smart-bff.yaml')))
+  const within = (range: string, address: string): boolean => {
+    const list = new BlockList()
+    list.addSubnet(range.split('/')[0] ?? '', Number(range.split('/')[1]))
+    return list.check(address)
+  }
+  for (const name of ['smart-bff-0', 'smart-bff-1']) {
+    const address = services[name].networks.default.ipv4_address
+    t.ok(within(subnet, address), name)
+    t.notOk(within(others, address), 'no other service is given it')
+    // `up --wait` waits for a replica that takes traffic.
+    t.match(services[name].environment.SMART_BFF_HEALTH_URL, /\/readyz$/)
+  }
+  const first = others.split('/')[0]
+  t.ok(trustProxy.some((range: string) => within(range, first)))
+  t.end()
+})
 
 t.test('compose: the replicas stop within their grace, and the proxy knows them all', (t) => {
   const { services } = Object(parse(read('docker-compose.yml'), { merge: true }))

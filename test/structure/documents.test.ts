@@ -4,7 +4,7 @@ import t from 'tap'
 import { configurationReference } from '../../config/reference/markdown.ts'
 import { meanings } from '../../config/reference/meanings.ts'
 import { referenceRows } from '../../config/reference/rows.ts'
-import { commandNames } from '../../src/cli/help.ts'
+import { commandNames, helpText } from '../../src/cli/help.ts'
 import { errorTable } from '../../src/errors.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { readSources } from './folders.ts'
@@ -38,6 +38,17 @@ t.test('codes: every code of src/errors.ts has its row in troubleshoot.md', (t) 
   const told = firstCells(read('docs/troubleshoot.md'), /^\| `([A-Z][A-Z_]+)` \|/)
   t.same(sorted(told), sorted(Object.keys(errorTable)))
   t.equal(told.length, new Set(told).size, 'once each')
+  t.end()
+})
+
+t.test('exit codes: those of src/main.ts, in the help text and in troubleshoot.md', (t) => {
+  const table = /const exit = \{([^}]*)\}/.exec(read('src/main.ts'))?.[1] ?? ''
+  // Of a verification or preflight that says no.
+  const real = sorted([...(table.match(/\d+/g) ?? []), '1'])
+  t.ok(real.length > 3)
+  const told = helpText.slice(helpText.indexOf('Exit codes:')).match(/\b[1-9]\d?\b/g) ?? []
+  t.same(sorted(told), real)
+  t.same(sorted(firstCells(read('docs/troubleshoot.md'), /^\| exit code (\d+)/)), real)
   t.end()
 })
 

@@ -196,9 +196,10 @@ export function createBrowser(
   publicUrl: string,
   sandbox: Sandbox,
   send: typeof plainFetch = plainFetch,
+  sendToEhr: typeof plainFetch = fetch,
 ): TestBrowser {
   const jar = createCookieJar(send)
-  const ehrJar = createCookieJar()
+  const ehrJar = createCookieJar(sendToEhr)
   /** A second replica listens elsewhere than its public URL says: what an ingress does, done here. */
   const route = (url: string): string =>
     url.startsWith(`${publicUrl}/`) ? listening + url.slice(publicUrl.length) : url

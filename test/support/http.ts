@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 
 /** Sockets and a small browser-like client for tests that need no browser. */
 
@@ -88,8 +88,13 @@ export function createCookieJar(send: typeof plainFetch = fetch): CookieJar {
 }
 
 /** Like fetch without redirects, but it sends exactly the headers it is given; fetch writes Sec-Fetch-Mode itself. */
-export async function plainFetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
+export async function plainFetch(
+  url: string | URL,
+  init: RequestInit = {},
+  dispatcher?: Dispatcher,
+): Promise<Response> {
   const answer = await request(url, {
+    ...(dispatcher === undefined ? {} : { dispatcher }),
     method: (init.method ?? 'GET') as 'GET',
     headers: Object.fromEntries(new Headers(init.headers)),
     body: typeof init.body === 'string' ? init.body : null,
