@@ -69,7 +69,9 @@ interface Service {
 t.test('the services are hardened, and the demo lives in the network of the sandbox', (t) => {
   const composed: unknown = parse(read('docker-compose.yml'), { merge: true })
   const services: Record<string, Service> = Object(composed).services
-  t.same(Object.keys(services), ['redis', 'smart-bff-0', 'smart-bff-1', 'proxy', 'sandbox', 'demo'])
+  const replicas = ['smart-bff-0', 'smart-bff-1']
+  const names = ['redis', ...replicas, 'proxy', 'smart-bff', 'sandbox', 'demo']
+  t.same(Object.keys(services), names)
   for (const [name, service] of Object.entries(services)) {
     t.match(service, { read_only: true, cap_drop: ['ALL'] }, name)
     const target = service.build?.target
@@ -81,6 +83,10 @@ t.test('the services are hardened, and the demo lives in the network of the sand
         t.ok(existsSync(join(root, source)), source)
     }
   }
+  t.match(services['smart-bff'], {
+    profiles: ['commands'],
+    entrypoint: ['node', 'dist/main.js'],
+  })
   t.match(services['demo'], { profiles: ['demo'], network_mode: 'service:sandbox' })
   t.match(services['sandbox'], { profiles: ['demo'], build: { target: 'sandbox' } })
   const client: unknown = JSON.parse(
