@@ -7,6 +7,8 @@ export interface RawLines {
   readonly lines: readonly string[]
   /** False for what stands after the last line end of a file. */
   readonly ended: boolean
+  /** What follows in a compressed file cannot be read: it was cut or changed. */
+  readonly damaged?: true
 }
 
 const chunkBytes = 1_048_576
@@ -25,7 +27,14 @@ export async function* readLines(path: string, from?: ReadStream): AsyncGenerato
       yield { lines, ended: true }
     }
     if (rest !== '') yield { lines: [rest], ended: false }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    yield { lines: [], ended: false, damaged: true }
   } finally {
     file.destroy()
   }
 }
+
+/** Errors of zlib, `Z_DATA_ERROR`, are about what stands in the file; those of the system are not. */
+const isDamage = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')

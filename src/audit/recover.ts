@@ -122,7 +122,11 @@ async function lastLine(path: string): Promise<string> {
 
 async function lastCompressedLine(path: string): Promise<string> {
   let last = ''
-  for await (const { lines } of readLines(path)) last = lines.at(-1) ?? last
+  for await (const { lines, damaged } of readLines(path)) {
+    // No record: the chain starts anew in another file.
+    if (damaged) return 'damaged'
+    last = lines.at(-1) ?? last
+  }
   return last
 }
 

@@ -45,8 +45,9 @@ export async function scanAudit(
     let ofDay: Found[] = []
     for (const path of paths) {
       counts.files += 1
-      for await (const { lines, ended } of readLines(path)) {
+      for await (const { lines, ended, damaged } of readLines(path)) {
         counts.lines += lines.length
+        counts.unreadable += damaged ? 1 : 0
         for (const line of lines) {
           const found = fits(line)
           if (found === 'unreadable') counts.unreadable += ended ? 1 : 0

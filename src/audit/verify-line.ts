@@ -19,6 +19,8 @@ export type FaultKind =
   | 'not_linked'
   /** A file that was left ends in the middle of a line. */
   | 'torn'
+  /** A compressed file cannot be read from here on. */
+  | 'damaged'
   /** A checkpoint was signed over another record of this number. */
   | 'checkpoint_differs'
   /** A checkpoint counts this record, and it is not there. */

@@ -81,6 +81,7 @@ export function createWalk(removed: Seals, elsewhere: readonly Seals[]) {
       records += 1
       before = { seq: claim.seq, hash: claim.hash }
     },
+    damaged: () => fault('damaged', (before?.seq ?? 0) + 1, line + 1),
     end(): void {
       const head = before?.seq ?? 0
       const counted = newest ? sealed : own.last.seq

@@ -86,8 +86,9 @@ async function verifyLog(
   for (const [index, file] of files.entries()) {
     const notes = await readNotes(join(directory, checkpointsName(file)))
     walk.begin(file, readSeals(notes, instance, publicKey), index === files.length - 1)
-    for await (const { lines, ended } of readLines(join(directory, file.name))) {
+    for await (const { lines, ended, damaged } of readLines(join(directory, file.name))) {
       for (const line of lines) walk.line(line, ended)
+      if (damaged) walk.damaged()
     }
     walk.end()
   }

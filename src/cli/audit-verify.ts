@@ -64,6 +64,7 @@ const sentences: Readonly<Record<FaultKind, string>> = {
   out_of_order: 'the record is not in its place: it was inserted or moved',
   not_linked: 'the record before it is not the one it was written after',
   torn: 'the line ends in the middle',
+  damaged: 'the compressed file is damaged and cannot be read from here on',
   checkpoint_differs: 'a checkpoint was signed over another record of this number',
   truncated: 'a checkpoint counts this record, and it is missing',
   checkpoint_broken: 'a checkpoint is not readable or not signed with this key',

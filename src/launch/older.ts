@@ -37,6 +37,7 @@ export async function endOlder(
     const ended = await deps.vault.end({ session, launch }, 'superseded', cause)
     // Ended by a launch that completed at the same instant: the record and the revocation are its own.
     if (ended === undefined) continue
+    void deps.revoke(ended)
     // oxlint-disable-next-line no-await-in-loop -- see above
     await deps.audit.record({
       event: 'launch.transition',
@@ -51,7 +52,6 @@ export async function endOlder(
       client: completed.client,
       reason: cause ?? 'new_patient',
     })
-    void deps.revoke(ended)
   }
 }
 

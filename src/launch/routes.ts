@@ -147,15 +147,15 @@ async function settle(
     tenant: record.tenant,
     user: record.user,
   })
-  if (joined.begun) await deps.audit.record(sessionStarted(request, record))
-  for (const ended of joined.ended) {
-    // DESIGN rule 14: they have ended already; what follows is the record of it and the EHR's part.
-    // oxlint-disable-next-line no-await-in-loop -- records keep the order of events
-    await deps.audit.record(endedByOtherUser(request, ended))
-    // oxlint-disable-next-line no-await-in-loop -- a few, once a shift
-    await deps.drafts.forget(ended)
-    void deps.revoke(ended)
-  }
+  // DESIGN rule 14: they have ended already; what follows is the record of it, in order, and the EHR's part. One fault
+  // must not keep the others from it.
+  for (const ended of joined.ended) void deps.revoke(ended)
+  const results = await Promise.allSettled([
+    ...(joined.begun ? [deps.audit.record(sessionStarted(request, record))] : []),
+    ...joined.ended.map((ended) => deps.audit.record(endedByOtherUser(request, ended))),
+    ...joined.ended.map((ended) => deps.drafts.forget(ended)),
+  ])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
   const key = { session: joined.session, launch: record.launch }
   try {
     if (!(await deps.vault.create(key, record))) throw new SmartBffError('SESSION_MISSING')

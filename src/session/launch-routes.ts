@@ -71,19 +71,19 @@ export function launchRoutes(deps: LaunchRoutesDeps) {
       forgetEverything(reply)
       if (session === undefined) return reply.code(204).send()
       revocations.start(records)
-      for (const record of records) {
-        // oxlint-disable-next-line no-await-in-loop -- the audit keeps the order
-        await deps.audit.record(endOf(record, request))
-        // oxlint-disable-next-line no-await-in-loop -- a few, once a shift
-        await deps.drafts.forget(record)
-      }
-      await deps.audit.record({
-        event: 'session.ended',
-        outcome: 'success',
-        request: request.incident,
-        client: request.ip,
-        count: records.length,
-      })
+      // They have ended: one fault of store or audit must not keep the others from what follows.
+      const results = await Promise.allSettled([
+        ...records.map((record) => deps.audit.record(endOf(record, request))),
+        deps.audit.record({
+          event: 'session.ended',
+          outcome: 'success',
+          request: request.incident,
+          client: request.ip,
+          count: records.length,
+        }),
+        ...records.map((record) => deps.drafts.forget(record)),
+      ])
+      for (const result of results) if (result.status === 'rejected') throw result.reason
       return reply.code(204).send()
     })
   }

@@ -9,7 +9,7 @@ import type { Filter } from './filter.ts'
 import { may } from './permissions.ts'
 import { asks, askTitles, oneForEachLaunch, questionOf } from './questions.ts'
 import type { Ask } from './questions.ts'
-import type { SavedSearches } from './saved.ts'
+import type { SavedSearch, SavedSearches } from './saved.ts'
 import { rowOf } from './story.ts'
 import { inZone, isZone } from './time-zone.ts'
 import { addressOf, tooMany } from './typed.ts'
@@ -60,7 +60,7 @@ async function goTo({ index, tenants, pseudonyms }: FindRoutesDeps, visit: Visit
 }
 
 async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
-  const { index, now, saved } = deps
+  const { index, now } = deps
   const { request, member } = visit
   const nothingAsked = Object.keys(Object(request.query)).length === 0
   const query = nothingAsked ? { ask: 'open', last: '1', denied: '1' } : request.query
@@ -80,7 +80,7 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
     return show(visit, {
       ...form,
       complete: completeness(progress, now(), visit.zone),
-      saved: await saved.list(member.name),
+      saved: await keptBy(deps, member.name),
     })
   }
   const progress = await index.update()
@@ -111,9 +111,18 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
           ndjson: address('/export', filter, { format: 'ndjson' }),
         }
       : null,
-    saved: await saved.list(member.name),
+    saved: await keptBy(deps, member.name),
     address: address('/', filter),
   })
+}
+
+/** While the store is away the audit must still be readable; the searches are back when it is. */
+async function keptBy({ saved }: FindRoutesDeps, name: string): Promise<readonly SavedSearch[]> {
+  try {
+    return await saved.list(name)
+  } catch {
+    return []
+  }
 }
 
 /** A name that the log does not know is not repeated, neither in a record nor on a page. */
@@ -228,11 +237,14 @@ function personOf(
 
 /** What the page was made of, and when: a print is kept. */
 export function completeness(
-  { since, behind, records }: IngestProgress,
+  { since, behind, records, failing }: IngestProgress,
   at: number,
   zone: string,
 ): string {
   if (since === undefined) return 'The index is empty.'
+  if (failing) {
+    return `The index cannot be brought up to date now: what is newest may be missing. It holds ${records.toLocaleString('en')} records. The files have them all: smart-bff audit search.`
+  }
   const rest = behind > 0 ? `; ${String(behind)} older files are still being read` : ''
   const made = `${inZone(at, zone).slice(0, 19)} ${zone}`
   return `As of ${made}. The index holds ${records.toLocaleString('en')} records and is complete from ${since} on${rest}. For what is older: smart-bff audit search.`

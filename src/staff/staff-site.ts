@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { SmartBffError } from '../errors.ts'
 import { newIncident } from '../web/incident.ts'
 import { exportRoutes } from './export-routes.ts'
 import type { ExportRoutesDeps } from './export-routes.ts'
@@ -69,6 +70,9 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
         })
       }
       site.onFault(error, incident)
+      if (error instanceof SmartBffError && error.status === 503) {
+        return showMessage(views, reply, 503, incident, unavailable(error))
+      }
       return showMessage(views, reply, 500, incident, {
         title: 'This did not work',
         sentence:
@@ -94,3 +98,13 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
     )
   }
 }
+
+/** What is asked here is recorded first, so without the audit there is nothing to see (DESIGN rule 8). */
+const unavailable = ({ code }: SmartBffError) => ({
+  title: 'Not available now',
+  sentence:
+    code === 'AUDIT_UNAVAILABLE'
+      ? 'What you ask for cannot be recorded now, so it is not shown. Try again in a minute; whoever runs this server has an alarm.'
+      : 'The session store does not answer now. Try again in a minute; whoever runs this server has an alarm.',
+  link: { href: '/', label: 'Try again' },
+})

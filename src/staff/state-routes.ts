@@ -104,7 +104,8 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
   })
 }
 
-function lagOf({ behind, unreadable }: IngestProgress): string {
+function lagOf({ behind, unreadable, failing }: IngestProgress): string {
+  if (failing) return 'cannot be brought up to date; what is newest may be missing'
   const files = behind === 0 ? 'up to date' : `${String(behind)} files behind`
   return unreadable === 0 ? files : `${files}; ${String(unreadable)} lines are no records`
 }

@@ -112,12 +112,19 @@ t.test('the stream: gathered, in order, and a fault is told, counted and over', 
   copy.offer(line(700) + line(701))
   await until(() => faults.length === 1)
   t.match(faults, [{ kind: 'failing' }])
-  down = false
-  copy.offer(line(702))
-  await until(() => faults.length === 2)
-  t.match(faults[1], { kind: 'recovered', lost: 2 })
+  t.equal(copy.status().waiting, (line(700) + line(701)).length - 2, 'they wait')
   copy.offer('x'.repeat(5_000_000))
-  t.equal(copy.status().waiting, 0, 'what is too much is not kept')
+  t.equal(copy.status().lost, 1, 'what is too much is not kept, and counted')
+  copy.offer(line(702))
+  down = false
+  await until(() => faults.length === 2)
+  t.match(faults[1], { kind: 'recovered', lost: 1 })
+  t.same(
+    kept.slice(-3),
+    [700, 701, 702].map((seq) => line(seq).trim()),
+    'in their order',
+  )
+  t.equal(copy.status().waiting, 0)
   copy.offer(line(703))
   await copy.close()
   t.equal(kept.at(-1), line(703).trim(), 'the last are sent at the close')

@@ -1,5 +1,7 @@
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
@@ -8,7 +10,8 @@ import type { AuditEvent } from '../../src/audit/event.ts'
 import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
 import { createSearchIndex } from '../../src/audit/search-index/search-index.ts'
 import type { AuditQuery } from '../../src/audit/search-index/query.ts'
-import { questionOf } from '../../src/staff/questions.ts'
+import { until } from '../support/until.ts'
+import { timeSearches, writeLargeLog } from './large-log.ts'
 import { auditConfig, pseudonymKey } from './support.ts'
 
 const began = Date.parse('2026-03-01T12:00:00.000Z')
@@ -176,94 +179,72 @@ t.test('series for the charts', async (t) => {
   t.same(await index.series({ name: 'launches', tenant: 'south', ...range }), [])
 })
 
-const eventOf = (count: number): string => {
-  if (count % 20 === 3) return 'launch.authorized'
-  return count % 50 === 0 ? 'fhir.refused' : 'fhir.access'
-}
-
 t.test('a large log: the first page, and one patient', async (t) => {
-  const { directory } = auditConfig().audit
-  const size = process.env['SMART_BFF_LONG'] === '1' ? 1_000_000 : 20_000
-  let head = genesis
-  const path = join(directory, '2026-03-01.big.jsonl')
-  const patients = Array.from({ length: 5000 }, (_, index) =>
-    pseudonyms.patient('north', `p${String(index)}`),
-  )
-  for (let done = 0; done < size; done += 20_000) {
-    let text = ''
-    for (let count = done; count < done + 20_000; count += 1) {
-      const members =
-        `"time":"${new Date(began + count * 10).toISOString()}","event":"${eventOf(count)}",` +
-        `"outcome":"${count % 50 === 0 ? 'refused' : 'success'}","tenant":"north","launch":"${(count % 9973).toString(16).padStart(16, '0')}",` +
-        `"user":"Practitioner/${String(count % 300)}","patient":"${patients[count % 5000] ?? ''}","resource":"Observation","ms":${String(count % 400)},"instance":"big"`
-      const next = link(head, members)
+  const size = 20_000
+  await timeSearches(t, await writeLargeLog(t, size), size)
+})
+
+t.test(
+  'a file that was left half-way and is compressed meanwhile is read to its end',
+  async (t) => {
+    const { index, directory } = await logOf(t, [read(1)])
+    await index.close()
+    const path = join(directory, '2026-02-01.two.jsonl')
+    let head = genesis
+    const lines = Array.from({ length: 10 }, (_, count) => {
+      const time = `2026-02-01T00:00:0${String(count)}.000Z`
+      const next = link(
+        head,
+        `"time":"${time}","event":"fhir.access","outcome":"success","count":${String(count)},"instance":"two"`,
+      )
       head = next.head
-      text += `${next.line}\n`
-    }
-    appendFileSync(path, text)
-  }
-  const index = createSearchIndex({ directory, instance: 'one', pollMs: 100_000 })
-  t.teardown(() => index.close())
-  let behind = 1
-  const start = performance.now()
-  for (let tries = 0; tries < 20 && behind > 0; tries += 1) {
-    behind = await index.update().then(
-      (progress) => progress.behind,
-      () => 1,
-    )
-  }
-  t.comment(
-    `${String(size)} records indexed in ${((performance.now() - start) / 1000).toFixed(1)} s`,
+      return `${next.line}\n`
+    })
+    writeFileSync(path, lines.slice(0, 4).join(''))
+    const first = createSearchIndex({ directory, instance: 'one' })
+    t.match(await first.update(), { records: 6 })
+    await first.close()
+    rmSync(path)
+    const packed = gzipSync(lines.join(''))
+    writeFileSync(`${path}.gz`, packed)
+    const second = createSearchIndex({ directory, instance: 'one' })
+    t.match(await second.update(), { records: 12, unreadable: 0, since: '2026-02-01' })
+    t.match(await second.update(), { records: 12 }, 'and once')
+    await second.close()
+
+    writeFileSync(`${path.replace('two', 'three')}.gz`, packed.subarray(0, 200))
+    writeFileSync(path.replace('two', 'before').replace('-02-', '-01-'), lines[0] ?? '')
+    const third = createSearchIndex({ directory, instance: 'one' })
+    t.teardown(() => third.close())
+    const progress = await third.update()
+    t.match(progress, { unreadable: 1, since: '2026-01-01', failing: false })
+    t.match(await third.update(), { unreadable: 1 }, 'a damaged file is counted once')
+  },
+)
+
+t.test('a database that is damaged while it is used is made anew from the files', async (t) => {
+  const { index, directory, audit } = await logOf(
+    t,
+    Array.from({ length: 300 }, (_, count) => read(count)),
   )
-  const medianMs = async (ask: () => Promise<unknown>): Promise<number> => {
-    await ask()
-    const times: number[] = []
-    for (let tries = 0; tries < 5; tries += 1) {
-      const before = performance.now()
-      await ask()
-      times.push(performance.now() - before)
-    }
-    return times.toSorted((a, b) => a - b)[2] ?? 0
-  }
-  /** As the site asks: the page, how many there are up to 10,000, and for a patient who looked. */
-  const timed = (asked: Partial<AuditQuery>, people = false): Promise<number> => {
-    const query = { ...newest, ...asked }
-    return medianMs(() =>
-      Promise.all([
-        index.search({ ...query, limit: 100 }),
-        index.count({ ...query, limit: 10_001 }),
-        ...(people ? [index.people({ ...query, limit: 200 })] : []),
-      ]),
-    )
-  }
-  const pages: [name: string, limitMs: number, query: Partial<AuditQuery>, people?: boolean][] = [
-    [
-      'who looked at a patient',
-      50,
-      questionOf('patient', { ...newest, patients: [patients[77] ?? ''] }),
-      true,
-    ],
-    ['patient', 50, { patients: [patients[77] ?? ''] }],
-    ['launch', 50, { launch: '0000000000000100' }],
-    ['everything', 300, {}],
-    ['launches of a day', 300, questionOf('open', { order: 'denied_first', from: began })],
-    ['user', 300, { users: ['Practitioner/7'] }],
-    ['refused of a type', 300, { outcome: 'refused', resource: 'Observation' }],
-    [
-      'denied first in a window',
-      300,
-      { order: 'denied_first', from: began + 100_000, to: began + 400_000 },
-    ],
-    ['nothing fits', 300, { event: 'fhir.access', outcome: 'failed', resource: 'Observation' }],
-  ]
-  for (const [name, limitMs, query, people] of pages) {
-    const ms = await timed(query, people)
-    t.ok(ms < limitMs, `${name}: ${ms.toFixed(1)} ms`)
-    t.comment(`${name}: ${ms.toFixed(1)} ms`)
-  }
-  const range = { from: began, to: began + size * 10, bucketMs: 6 * 3_600_000 }
-  for (const name of ['fhir', 'latency', 'tenantLatency'] as const) {
-    const ms = await medianMs(() => index.series({ name, ...range }))
-    t.comment(`overview, ${name} of everything: ${ms.toFixed(1)} ms`)
-  }
+  await index.update()
+  const path = join(directory, 'one.index.sqlite')
+  const other = new DatabaseSync(path)
+  other.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  other.close()
+  const bytes = readFileSync(path)
+  const file = openSync(path, 'r+')
+  writeSync(file, Buffer.alloc(bytes.length - 100, 'x'), 0, bytes.length - 100, 100)
+  closeSync(file)
+  await audit.record(read(4711))
+  const found = await until(
+    () =>
+      index
+        .update()
+        .then(() => index.search({ ...newest, limit: 1000 }))
+        .then(({ records }) => records.map(({ count }) => count))
+        .catch((): (number | undefined)[] => []),
+    (counts) => counts.length === 302,
+  )
+  t.ok(found.includes(4711))
 })

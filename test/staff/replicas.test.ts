@@ -148,11 +148,11 @@ t.test('Integrity: the last checkpoint, and how far each copy is behind', async 
     () => see('/integrity', auditor),
     (page) => /bytes wait; fails since/.test(rowOf(page, stream)),
   )
-  t.match(rowOf(behind, stream), /^[\d,]+ bytes wait; fails since 20\d\d-.*; \d+ lost/)
+  t.match(rowOf(behind, stream), /^[\d,]+ bytes wait; fails since 20\d\d-/)
   redis.resume()
   await until(
     () => see('/integrity', auditor),
-    (page) => /^up to date; \d+ lost; the files have them$/.test(rowOf(page, stream)),
+    (page) => rowOf(page, stream) === 'up to date',
   )
 })
 

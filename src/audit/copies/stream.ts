@@ -2,7 +2,8 @@ import type { Store } from '../../store/store.ts'
 
 /**
  * The newest records for every replica's search index, through the store that they share. Gathered for a quarter of a
- * second, so that a busy replica asks the store four times a second and not once a record.
+ * second, so that a busy replica asks the store four times a second and not once a record. While the store is away they
+ * wait, as many as there is room for.
  */
 export interface Copy {
   /** Whole lines, each with its end. */
@@ -34,30 +35,33 @@ export interface StreamDeps {
 
 const mostWaiting = 4_194_304
 const linesAtOnce = 500
+const againMs = 1000
 
 export function createStreamCopy(deps: StreamDeps): Copy {
   const { store, most, now, onFault, gatherMs = 250 } = deps
-  let waiting = ''
+  let queue: string[] = []
+  let waiting = 0
   let lost = 0
   let failingSince: number | undefined
   let running: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
 
+  /** What was sent twice, because the answer did not come, is here already for whoever reads it. */
   async function flush(): Promise<void> {
     timer = undefined
-    const lines = waiting.split('\n').filter(Boolean)
-    waiting = ''
-    for (let from = 0; from < lines.length; from += linesAtOnce) {
+    while (queue.length > 0) {
+      const lines = queue.slice(0, linesAtOnce)
       try {
         // oxlint-disable-next-line no-await-in-loop -- in their order
-        await store.addAuditLines(lines.slice(from, from + linesAtOnce), most)
+        await store.addAuditLines(lines, most)
       } catch {
-        // The index of another replica shows the gap by the numbers of the records.
-        lost += lines.length - from
         if (failingSince === undefined) onFault({ kind: 'failing', code: undefined })
         failingSince ??= now()
+        arm(againMs)
         return
       }
+      queue = queue.slice(lines.length)
+      for (const line of lines) waiting -= line.length
     }
     if (failingSince === undefined) return
     failingSince = undefined
@@ -68,22 +72,30 @@ export function createStreamCopy(deps: StreamDeps): Copy {
     running = (running ?? Promise.resolve()).then(flush)
   }
 
+  function arm(ms: number): void {
+    if (timer !== undefined) return
+    timer = setTimeout(begin, ms)
+    timer.unref()
+  }
+
   return {
     offer(text) {
-      if (waiting.length + text.length > mostWaiting) {
-        lost += text.split('\n').length - 1
+      const lines = text.split('\n').filter(Boolean)
+      // The index of another replica shows the gap by the numbers of the records.
+      if (waiting + text.length > mostWaiting) {
+        lost += lines.length
         return
       }
-      waiting += text
-      if (timer !== undefined) return
-      timer = setTimeout(begin, gatherMs)
-      timer.unref()
+      for (const line of lines) waiting += line.length
+      queue.push(...lines)
+      arm(gatherMs)
     },
-    status: () => ({ waiting: waiting.length, lost, failingSince }),
+    status: () => ({ waiting, lost, failingSince }),
     async close() {
       clearTimeout(timer)
       begin()
       await running
+      clearTimeout(timer)
     },
   }
 }

@@ -5,10 +5,13 @@ import { DatabaseSync } from 'node:sqlite'
  * The index is a copy that can be made anew from the files at any time: it need not survive a crash, only not be wrong.
  * So nothing is synced, and a database that cannot be opened, or is of another shape, is thrown away.
  */
-const version = 2
+const version = 3
 
 const schema = `
-CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, unreadable INTEGER NOT NULL);
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, unreadable INTEGER NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE streams (
   instance TEXT PRIMARY KEY, file INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL, since INTEGER NOT NULL
 );
@@ -40,9 +43,31 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     return open(path)
   } catch {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+    removeDatabase(path)
     return open(path)
   }
+}
+
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+}
+
+/** All of it or nothing; a full disk may have ended the transaction already. */
+export function inTransaction(database: DatabaseSync, act: () => void): void {
+  database.exec('BEGIN')
+  try {
+    act()
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB: no statement will work any more. */
+export function isDamaged(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  return typeof code === 'number' && [11, 26].includes(code & 0xff)
 }
 
 function open(path: string): DatabaseSync {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { listAuditFiles } from '../file-names.ts'
 import { readLines } from '../read-lines.ts'
+import { inTransaction } from './database.ts'
 import { createInsert, forget } from './insert.ts'
 import { streamPrefix } from './streamed.ts'
 
@@ -13,7 +14,7 @@ import { streamPrefix } from './streamed.ts'
 export interface Ingest {
   /** One round over all files. `pause` is awaited between pieces of work, so that a search need not wait. */
   round(pause: () => Promise<void>): Promise<void>
-  progress(): IngestProgress
+  progress(): Omit<IngestProgress, 'failing'>
 }
 
 export interface IngestProgress {
@@ -24,44 +25,63 @@ export interface IngestProgress {
   readonly behind: number
   /** The index is complete from the first record of this day on; undefined before anything is read. */
   readonly since: string | undefined
+  /** The last round did not come to its end: what is newest may be missing. */
+  readonly failing: boolean
 }
 
 interface KnownFile {
   readonly id: number
   readonly name: string
   readonly bytes: number
+  /** A compressed file that was read to its end. */
+  readonly done: boolean
+}
+
+/** What the index knows of each file. A compressed file is the same file: its name is the one without `.gz`. */
+function createKnownFiles(database: DatabaseSync) {
+  const files = database.prepare('SELECT id, name, bytes, done FROM files')
+  const add = database.prepare('INSERT INTO files (name, bytes, unreadable) VALUES (?, 0, 0)')
+  const advance = database.prepare(
+    'UPDATE files SET bytes = ?, unreadable = unreadable + ? WHERE id = ?',
+  )
+  const finish = database.prepare('UPDATE files SET done = 1 WHERE id = ?')
+  return {
+    all: (): ReadonlyMap<string, KnownFile> =>
+      new Map(
+        files.all().map((row) => {
+          const name = String(row['name'])
+          const [id, bytes] = [Number(row['id']), Number(row['bytes'])]
+          return [name, { id, name, bytes, done: row['done'] === 1 }]
+        }),
+      ),
+    create: (name: string): KnownFile => ({
+      id: Number(add.run(name).lastInsertRowid),
+      name,
+      bytes: 0,
+      done: false,
+    }),
+    advance: ({ id }: KnownFile, bytes: number, unreadable: number) =>
+      advance.run(bytes, unreadable, id),
+    finish: ({ id }: KnownFile) => finish.run(id),
+  }
 }
 
 export function createIngest(database: DatabaseSync, directory: string): Ingest {
   const insert = createInsert(database)
-  const files = database.prepare('SELECT id, name, bytes FROM files')
-  const addFile = database.prepare('INSERT INTO files (name, bytes, unreadable) VALUES (?, 0, 0)')
-  const advance = database.prepare(
-    'UPDATE files SET bytes = ?, unreadable = unreadable + ? WHERE id = ?',
-  )
+  const files = createKnownFiles(database)
   let behind = 0
   let since: string | undefined
 
-  /** A compressed file is the same file: its name in the index is the one without `.gz`. */
   async function round(pause: () => Promise<void>): Promise<void> {
     const present = (await listAuditFiles(directory)).toReversed()
-    const known = new Map(
-      files.all().map((row) => {
-        const file = {
-          id: Number(row['id']),
-          name: String(row['name']),
-          bytes: Number(row['bytes']),
-        }
-        return [file.name, file]
-      }),
-    )
+    const known = files.all()
     const names = new Set(present.map(({ name }) => name.replace(/\.gz$/, '')))
     for (const file of known.values()) if (isGone(file, names)) forget(database, file)
     behind = present.length
     let complete: string | undefined
     for (const { name, day } of present) {
       const plain = name.replace(/\.gz$/, '')
-      await readNew(name, known.get(plain) ?? create(plain), pause)
+      await readNew(name, known.get(plain) ?? files.create(plain), pause)
       behind -= 1
       complete = day
       since ??= day
@@ -71,27 +91,31 @@ export function createIngest(database: DatabaseSync, directory: string): Ingest 
     since = complete
   }
 
-  function create(name: string): KnownFile {
-    return { id: Number(addFile.run(name).lastInsertRowid), name, bytes: 0 }
-  }
-
   async function readNew(name: string, file: KnownFile, pause: () => Promise<void>): Promise<void> {
     const path = join(directory, name)
     const compressed = name.endsWith('.gz')
-    if (!existsSync(path)) return
+    if (!existsSync(path) || file.done) return
     if (!compressed && statSync(path).size <= file.bytes) return
-    if (compressed && file.bytes > 0) return
+    // What was compressed since, or was left half-way, goes on where it stood: as far in it is the same text.
+    let skip = compressed ? file.bytes : 0
     let { bytes } = file
     const source = compressed ? undefined : createReadStream(path, { start: bytes })
-    for await (const { lines, ended } of readLines(path, source)) {
+    for await (const { lines, ended, damaged } of readLines(path, source)) {
+      if (damaged) files.advance(file, bytes, 1)
       if (!ended) break
-      database.exec('BEGIN')
-      const unreadable = lines.filter((line) => !insert(file.id, line)).length
-      bytes += lines.reduce((sum, line) => sum + line.length + 1, 0)
-      advance.run(bytes, unreadable, file.id)
-      database.exec('COMMIT')
+      const fresh = lines.filter((line) => {
+        const known = skip > 0
+        skip -= known ? line.length + 1 : 0
+        return !known
+      })
+      bytes += fresh.reduce((sum, line) => sum + line.length + 1, 0)
+      inTransaction(database, () => {
+        const unreadable = fresh.filter((line) => !insert(file.id, line)).length
+        files.advance(file, bytes, unreadable)
+      })
       await pause()
     }
+    if (compressed) files.finish(file)
   }
 
   const count = database.prepare('SELECT count(*) AS n FROM records')

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
+import { inTransaction } from './database.ts'
 
 /** The records of a file leave the index, with the file; before a time only the older ones, and the file stays. */
 export function forget(
@@ -7,15 +8,15 @@ export function forget(
   { id, before }: { readonly id: number; readonly before?: number },
 ): void {
   const older = before ?? Number.MAX_SAFE_INTEGER
-  database.exec('BEGIN')
-  database
-    .prepare(
-      'DELETE FROM patients WHERE record IN (SELECT id FROM records WHERE file = ? AND at < ?)',
-    )
-    .run(id, older)
-  database.prepare('DELETE FROM records WHERE file = ? AND at < ?').run(id, older)
-  if (before === undefined) database.prepare('DELETE FROM files WHERE id = ?').run(id)
-  database.exec('COMMIT')
+  inTransaction(database, () => {
+    database
+      .prepare(
+        'DELETE FROM patients WHERE record IN (SELECT id FROM records WHERE file = ? AND at < ?)',
+      )
+      .run(id, older)
+    database.prepare('DELETE FROM records WHERE file = ? AND at < ?').run(id, older)
+    if (before === undefined) database.prepare('DELETE FROM files WHERE id = ?').run(id)
+  })
 }
 
 /** Answers false for a line that is no record. What is shown is judged again, and strictly, when it is read. */

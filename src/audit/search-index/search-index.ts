@@ -103,6 +103,8 @@ type Asked = IndexQuestion extends infer Question
     : never
   : never
 
+const indexFault = (code: string): Error => Object.assign(new Error('search index'), { code })
+
 interface Waiting {
   readonly resolve: (result: IndexResult) => void
   readonly reject: (error: Error) => void
@@ -131,8 +133,8 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
       const asker = waiting.get(answer.id)
       waiting.delete(answer.id)
       if (answer.ok) asker?.resolve(answer.result)
-      else if (asker === undefined) onFault?.(new Error(answer.message))
-      else asker.reject(new Error(answer.message))
+      else if (asker === undefined) onFault?.(indexFault(answer.message))
+      else asker.reject(indexFault(answer.message))
     })
     started.on('error', (error) => {
       onFault?.(error)

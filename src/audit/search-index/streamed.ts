@@ -3,6 +3,7 @@ import { readLink } from '../chain.ts'
 import { listAuditFiles } from '../file-names.ts'
 import { auditRecord } from '../record.ts'
 import type { AuditRecord } from '../record.ts'
+import { inTransaction } from './database.ts'
 import { createInsert, forget } from './insert.ts'
 
 /**
@@ -76,8 +77,7 @@ export function createStreamed(database: DatabaseSync, directory: string): Strea
     async add(lines) {
       const here = await instancesHere()
       const count = { kept: 0, corrupt: 0, missing: 0 }
-      database.exec('BEGIN')
-      try {
+      inTransaction(database, () => {
         for (const line of lines) {
           const record = readRecord(line)
           if (record === undefined) count.corrupt += 1
@@ -87,11 +87,7 @@ export function createStreamed(database: DatabaseSync, directory: string): Strea
             count.missing += missing ?? 0
           }
         }
-        database.exec('COMMIT')
-      } catch (error) {
-        database.exec('ROLLBACK')
-        throw error
-      }
+      })
       return count
     },
     since: () => {

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { indexes, openDatabase } from './database.ts'
+import { indexes, isDamaged, openDatabase, removeDatabase } from './database.ts'
 import { createIngest } from './ingest.ts'
 import type { IngestProgress } from './ingest.ts'
 import { createStreamed } from './streamed.ts'
@@ -19,6 +19,7 @@ const hourMs = 3_600_000
 let tidyAt = 0
 let running: Promise<void> | undefined
 let next: Promise<void> | undefined
+let failing = false
 
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
 
@@ -30,22 +31,47 @@ async function round(): Promise<void> {
   await streamed.tidy(Date.now() - retentionDays * 24 * hourMs)
 }
 
+async function roundToItsEnd(): Promise<void> {
+  try {
+    await round()
+    failing = false
+  } catch (error) {
+    fail(error)
+  }
+  running = undefined
+}
+
 /** Resolves after a round that began after the question, so that what was written before it is found. */
 async function update(): Promise<void> {
   if (running === undefined) {
-    running = round().finally(() => {
-      running = undefined
-    })
+    running = roundToItsEnd()
     return running
   }
-  next ??= running
-    .catch(() => undefined)
-    .then(() => {
-      next = undefined
-      return update()
-    })
+  next ??= running.then(() => {
+    next = undefined
+    return update()
+  })
   return next
 }
+
+/** Told once, until a round succeeds again; what the index has can be searched meanwhile. */
+function fail(error: unknown): void {
+  if (isDamaged(error)) throwAway(error)
+  if (!failing) port?.postMessage({ id: 0, ok: false, message: nameOf(error) })
+  failing = true
+}
+
+/** The next question starts this worker again, which then makes the index anew from the files. */
+function throwAway(error: unknown): void {
+  removeDatabase(path)
+  setImmediate(() => {
+    throw error
+  })
+}
+
+/** Nothing of a message: it may hold what was searched for. */
+const nameOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'failed'
 
 function search(query: AuditQuery) {
   const { sql, values } = searchStatement({ ...query, limit: query.limit + 1 })
@@ -98,7 +124,7 @@ function series(query: SeriesQuery) {
 
 /** The index is complete from when both the files here and the records of the other replicas are. */
 function progress(): IngestProgress {
-  const here = ingest.progress()
+  const here = { ...ingest.progress(), failing }
   const others = streamed.since()
   if (others === undefined || here.since === undefined) return here
   const since = new Date(others).toISOString()
@@ -128,17 +154,14 @@ async function answer(question: IndexQuestion): Promise<IndexResult> {
 port.on('message', (question: IndexQuestion) => {
   answer(question).then(
     (result) => port.postMessage({ id: question.id, ok: true, result }),
-    (error: unknown) =>
-      port.postMessage({
-        id: question.id,
-        ok: false,
-        message: error instanceof Error ? error.name : '',
-      }),
+    (error: unknown) => {
+      if (isDamaged(error)) throwAway(error)
+      port.postMessage({ id: question.id, ok: false, message: nameOf(error) })
+    },
   )
 })
 
 const poll = setInterval(() => {
-  if (running !== undefined) return
-  update().catch(() => port.postMessage({ id: 0, ok: false, message: 'ingest' }))
+  if (running === undefined) void update()
 }, pollMs)
 poll.unref()
