@@ -12,41 +12,50 @@ export interface AwayJudge {
   close(): Promise<void>
 }
 
-/** Parsing takes several times an answer's size; an answer that takes more ends the worker, not the process. */
-const heapMbMax = 512
+/**
+ * Parsing takes many times an answer's size. What could take more is refused before it is parsed (away.ts, isTooDense):
+ * V8 ends the whole process, not the worker alone, when a heap overflows inside JSON.parse.
+ */
+const heapMb = 768
+/** The thread, and who waits for its answers. */
+interface Running {
+  readonly thread: Worker
+  readonly waiting: Map<number, (result: AwayResult) => void>
+}
+
 /** Between large answers the memory is given back. */
 const idleMs = 30_000
 
 /** One worker, started by the first large answer; a question that brings it down is refused. */
-export function createAwayJudge(heapMb = heapMbMax): AwayJudge {
-  let worker: Worker | undefined
+export function createAwayJudge(): AwayJudge {
+  let running: Running | undefined
   let number = 0
   let idle: NodeJS.Timeout | undefined
-  const waiting = new Map<number, (result: AwayResult) => void>()
 
-  const settle = ({ number: which, result }: AwayAnswer): void => {
-    waiting.get(which)?.(result)
-    waiting.delete(which)
-    if (waiting.size > 0) return
-    idle = setTimeout(() => void stop(), idleMs)
-    idle.unref()
-  }
   const stop = async (): Promise<void> => {
-    const stopped = worker
-    worker = undefined
-    await stopped?.terminate()
+    const stopped = running
+    running = undefined
+    await stopped?.thread.terminate()
   }
-  const start = (): Worker => {
+  const start = (): Running => {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const started = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
+    const thread = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
     })
-    started.unref()
-    started.on('message', settle)
+    const waiting: Running['waiting'] = new Map()
+    const started = { thread, waiting }
+    thread.unref()
+    thread.on('message', ({ number: which, result }: AwayAnswer) => {
+      waiting.get(which)?.(result)
+      waiting.delete(which)
+      if (waiting.size > 0 || running !== started) return
+      idle = setTimeout(() => void stop(), idleMs)
+      idle.unref()
+    })
     // Without a listener an error of the worker would be one of the process.
-    started.on('error', () => undefined)
-    started.once('exit', () => {
-      if (worker === started) worker = undefined
+    thread.on('error', () => undefined)
+    thread.once('exit', () => {
+      if (running === started) running = undefined
       // One of these was too much for it; which one, nobody can tell.
       for (const answer of waiting.values()) answer(refuse('FHIR_ANSWER_TOO_LARGE'))
       waiting.clear()
@@ -56,14 +65,15 @@ export function createAwayJudge(heapMb = heapMbMax): AwayJudge {
 
   const ask = (question: AwayQuestion | Omit<LookAsk, 'number'>): Promise<AwayResult> => {
     clearTimeout(idle)
-    worker ??= start()
+    running ??= start()
+    const { thread, waiting } = running
     number += 1
     const numbered = { ...question, bytes: owned(question.bytes), number }
     const { buffer } = numbered.bytes
     const answered = new Promise<AwayResult>((resolve) => {
       waiting.set(numbered.number, resolve)
     })
-    worker.postMessage(numbered, buffer instanceof ArrayBuffer ? [buffer] : [])
+    thread.postMessage(numbered, buffer instanceof ArrayBuffer ? [buffer] : [])
     return answered
   }
 

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../smart/json.ts'
 import { copyIssues } from '../../smart/outcome.ts'
 import type { OutcomeIssue } from '../../smart/outcome.ts'
 import type { Coverage } from '../../smart/scopes.ts'
-import { isRefusal } from '../decision.ts'
+import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import { readStatement } from '../capability.ts'
 import { parseExact } from '../exact-json.ts'
@@ -97,10 +97,33 @@ export function partOf(expectation: Expectation, request: FhirRequest): AwayPart
   return { expected, coverage, request }
 }
 
+/** So many values fit the worker's heap, whatever they are, with the copy that rewriting makes of them (measured). */
+const maxValues = 3_000_000
+
+/**
+ * Counted on the bytes, before anything is made of them: each value but the first follows one of these three, and what
+ * stands in a text counts too, which is harmless at seven bytes a value in the largest answer by default.
+ */
+function isTooDense(bytes: Uint8Array): boolean {
+  let count = 0
+  for (const byte of bytes) if (byte === comma || byte === brace || byte === bracket) count += 1
+  return count > maxValues
+}
+
+const comma = 0x2c
+const brace = 0x7b
+const bracket = 0x5b
+
+/** What the worker parses: undefined for what is no JSON, as ever. */
+function parseLarge(bytes: Uint8Array): unknown {
+  return parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+}
+
 /** The same steps as on the main thread (steps/guard.ts, steps/rewrite.ts, batch.ts), from plain data. */
 export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
   const { bytes, iss, base, publicUrl, launch, parts, batch } = ask
-  const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  if (isTooDense(bytes)) return refuse('FHIR_ANSWER_TOO_LARGE')
+  const value = parseLarge(bytes)
   const urls = createUpstreamUrls(iss)
   const links = linksUnder(Buffer.from(ask.linkKey))
   const judges = parts.map(({ expected, coverage, request }) => ({
@@ -123,7 +146,8 @@ export function lookAt(
   merge: Merge | undefined,
   person?: PersonAsk,
 ): Looked | Refusal {
-  const value = parseExact(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  if (isTooDense(bytes)) return refuse('FHIR_ANSWER_TOO_LARGE')
+  const value = parseLarge(bytes)
   const replaced = merge !== undefined && isReplacedBy(value, merge)
   const samePerson = person === undefined ? false : judgePerson(value, person)
   if (typeof samePerson === 'object') return samePerson
