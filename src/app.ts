@@ -153,7 +153,10 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
 
   const index = createLaunchIndex({ store, pseudonyms: ground.pseudonyms })
   const session = { idleMs, absoluteMs }
-  const vault = matrix.watching(createVault({ store, keyRing, now, session, index, onGarbage }))
+  const launchRecords = 'redis' in config.store ? config.store.redis.launchRecords : undefined
+  const vault = matrix.watching(
+    createVault({ store, keyRing, now, session, launchRecords, index, onGarbage }),
+  )
   const tokens = createTokens({
     vault,
     store,

@@ -68,6 +68,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'store.redis.tls.ca': 'Certificate authorities of the Redis servers, PEM.',
   'store.redis.tls.cert': 'Client certificate, PEM.',
   'store.redis.tls.key': 'Its private key, PEM.',
+  'store.redis.launchRecords':
+    '`packed`, unless given, takes a third less of Redis. `text` while a replica of a version that does not know this key runs beside: it reads nothing else. Both are always read. See [upgrade](upgrade.md).',
 
   'keys.encryption[].id': 'Name of the key, which stands in front of everything sealed under it.',
   'keys.encryption[].secret':

@@ -138,7 +138,7 @@ function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil)
 
     async endSession(session, ended) {
       const rows = await ask('endSession', () =>
-        client.bffEndSession(
+        client.bffEndSessionBuffer(
           names.sessionName(session),
           names.launchesName(session),
           names.launchPrefix(session),
@@ -150,7 +150,9 @@ function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil)
       )
       return (Array.isArray(rows) ? rows : []).flatMap(([launch, ...fields]: unknown[]) => {
         const stored = readFields(fields)
-        return typeof launch === 'string' && stored !== undefined ? [{ launch, ...stored }] : []
+        return Buffer.isBuffer(launch) && stored !== undefined
+          ? [{ launch: launch.toString(), ...stored }]
+          : []
       })
     },
   }
@@ -177,7 +179,7 @@ function launchPart(
           names.launchName(key),
           names.launchPrefix(key.session),
           key.launch,
-          launch.sealed,
+          bytesOf(launch.sealed),
           Math.floor(launch.idleAt),
           lifeUntil(launch.expiresAt) + launchKeptAfterMs,
         ),
@@ -190,7 +192,9 @@ function launchPart(
     async readLaunch(key) {
       const name = names.launchName(key)
       return readFields(
-        await ask('readLaunch', () => client.hmget(name, 'sealed', 'version', 'idleAt', 'ended')),
+        await ask('readLaunch', () =>
+          client.hmgetBuffer(name, 'sealed', 'version', 'idleAt', 'ended'),
+        ),
       )
     },
 
@@ -201,7 +205,7 @@ function launchPart(
           keys.length,
           ...keys,
           version,
-          sealed,
+          bytesOf(sealed),
           names.changesChannel,
           `changed|${key.session}|${key.launch}`,
           ...(lease ? [lease.holder] : []),
@@ -214,7 +218,7 @@ function launchPart(
       const launches = names.launchesName(key.session)
       return readFields(
         await ask('endLaunch', () =>
-          client.bffEndLaunch(
+          client.bffEndLaunchBuffer(
             launches,
             names.launchName(key),
             key.launch,
@@ -326,14 +330,18 @@ function leasePart(
   }
 }
 
+/** A launch's sealed record is bytes, of which a text would keep only those that are UTF-8. */
+const bytesOf = (sealed: string): Buffer => Buffer.from(sealed, 'latin1')
+
 /** sealed, version, idleAt, ended, as HMGET gives them. Whatever is not of this form counts as missing. */
 function readFields(fields: unknown): StoredLaunch | undefined {
-  if (!Array.isArray(fields)) return undefined
-  const [sealed, version, idleAt, ended] = fields as unknown[]
-  if (typeof sealed !== 'string' || typeof ended !== 'string') return undefined
+  if (!Array.isArray(fields) || fields.length !== 4 || !fields.every(Buffer.isBuffer))
+    return undefined
+  const [sealed = '', version = '', idleAt = '', ended = ''] = fields.map((field) =>
+    field.toString('latin1'),
+  )
   if (!isWholeNumber(version) || !isWholeNumber(idleAt)) return undefined
   return { sealed, version: Number(version), idleAt: Number(idleAt), ended }
 }
 
-const isWholeNumber = (value: unknown): value is string =>
-  typeof value === 'string' && /^\d{1,15}$/.test(value)
+const isWholeNumber = (value: string): boolean => /^\d{1,15}$/.test(value)

@@ -2,7 +2,8 @@
  * Everything in the store is behind this one interface (DESIGN.md, Stored records). Two implementations: `embedded.ts`
  * (in memory, for development) and `redis.ts`; one contract suite runs on both (test/contracts/store.ts).
  *
- * Values are opaque strings, sealed by the caller. `session` is always the hash of a session id, never the id.
+ * Values are opaque strings, sealed by the caller; `sealed` of a launch may hold any byte, as one character (latin1).
+ * `session` is always the hash of a session id, never the id.
  * Every method throws SmartBffError STORE_UNAVAILABLE on a store fault, and only on a store fault: what is missing is
  * `undefined` or `false`, because a fault must never look like a logout (DESIGN rule 12).
  */

@@ -8,6 +8,7 @@ import {
 import type { KeyObject } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 import { SmartBffError } from '../errors.ts'
+import { pack, unpack } from './packed.ts'
 
 /** What is sealed. Each purpose has keys of its own, so that a box of one kind never opens as another. */
 export type SealPurpose =
@@ -17,6 +18,9 @@ export type SealPurpose =
 export interface KeyRing {
   /** `name` is the record's own key name: a box that was moved elsewhere does not open. */
   seal(purpose: SealPurpose, name: string, text: string): string
+  /** Into half as much: a box of bytes, each of them one character. */
+  sealPacked(purpose: SealPurpose, name: string, text: string): string
+  /** Of either form. */
   open(purpose: SealPurpose, name: string, box: string): Opened
 }
 
@@ -25,7 +29,8 @@ export type Opened =
   | { readonly ok: true; readonly text: string; readonly stale: boolean }
   | { readonly ok: false; readonly fault: OpenFault }
 
-export type OpenFault = 'too_large' | 'malformed' | 'unknown_key' | 'tampered'
+/** `newer`: of a form that only a later version knows. */
+export type OpenFault = 'too_large' | 'malformed' | 'newer' | 'unknown_key' | 'tampered'
 
 export interface RingKey {
   readonly id: string
@@ -38,10 +43,12 @@ const tagBytes = 16
 /** A draft of 256 KiB fits, with room for JSON's escapes. */
 const maxTextBytes = 1_048_576
 const maxBoxChars = Math.ceil(((maxTextBytes + ivBytes + tagBytes) * 4) / 3) + 64
+const maxPrefixChars = 64
 
 /**
  * A box reads `v1.<key id>.<base64url of iv, ciphertext, tag>`: AES-256-GCM (NIST SP 800-38D) with a random iv. One
- * key may seal 2^32 boxes (8.3): rotate well before.
+ * key may seal 2^32 boxes (8.3): rotate well before. In a packed one, `v2.<key id>.`, the bytes stand as they are, and
+ * the text within is packed.
  */
 export function createKeyRing(keys: readonly RingKey[]): KeyRing {
   const ring = new Map(keys.map((key) => [key.id, createSubkeys(key)]))
@@ -50,32 +57,63 @@ export function createKeyRing(keys: readonly RingKey[]): KeyRing {
   if (sealing === undefined) throw new TypeError('a key ring needs at least one key')
   if (ring.size !== keys.length) throw new TypeError('two keys of a key ring have one id')
 
+  const encode = (purpose: SealPurpose, text: string): Buffer => {
+    const plain = Buffer.from(text, 'utf8')
+    if (plain.length <= maxTextBytes) return plain
+    throw new SmartBffError('INTERNAL', { detail: `too large to seal: ${purpose}` })
+  }
+
   return {
     seal(purpose, name, text) {
-      const plain = Buffer.from(text, 'utf8')
-      if (plain.length > maxTextBytes) {
-        throw new SmartBffError('INTERNAL', { detail: `too large to seal: ${purpose}` })
-      }
-      return sealing.prefix + encrypt(sealing.key(purpose), aad(sealing.prefix, name), plain)
+      const prefix = prefixOf(1, sealing.id)
+      const plain = encode(purpose, text)
+      return prefix + encrypt(sealing.key(purpose), aad(prefix, name), plain).toString('base64url')
+    },
+
+    sealPacked(purpose, name, text) {
+      const prefix = prefixOf(2, sealing.id)
+      const plain = pack(encode(purpose, text))
+      return prefix + encrypt(sealing.key(purpose), aad(prefix, name), plain).toString('latin1')
     },
 
     open(purpose, name, box) {
       if (box.length > maxBoxChars) return { ok: false, fault: 'too_large' }
-      const end = box.startsWith('v1.') ? box.indexOf('.', 3) : -1
-      if (end === -1) return { ok: false, fault: 'malformed' }
-      const subkeys = ring.get(box.slice(3, end))
+      const prefix = readPrefix(box)
+      if (prefix === undefined) return { ok: false, fault: 'malformed' }
+      const { form, id } = prefix
+      if (form > 2) return { ok: false, fault: 'newer' }
+      const subkeys = ring.get(id)
       if (subkeys === undefined) return { ok: false, fault: 'unknown_key' }
-      const body = Buffer.from(box.slice(end + 1), 'base64url')
+      const body = Buffer.from(box.slice(prefix.length), form === 1 ? 'base64url' : 'latin1')
       if (body.length < ivBytes + tagBytes) return { ok: false, fault: 'malformed' }
-      const text = decrypt(subkeys.key(purpose), aad(subkeys.prefix, name), body)
-      if (text === undefined) return { ok: false, fault: 'tampered' }
+      const plain = decrypt(subkeys.key(purpose), aad(prefixOf(form, id), name), body)
+      if (plain === undefined) return { ok: false, fault: 'tampered' }
+      const text = form === 1 ? plain.toString('utf8') : unpack(plain, maxTextBytes)
+      if (text === undefined) return { ok: false, fault: 'malformed' }
       return { ok: true, text, stale: subkeys !== sealing }
     },
   }
 }
 
+interface Prefix {
+  readonly form: number
+  readonly id: string
+  readonly length: number
+}
+
+function readPrefix(box: string): Prefix | undefined {
+  const start = box.slice(0, maxPrefixChars)
+  const [prefix, form, id = ''] = /^v([1-9]\d{0,2})\.([^.]*)\./.exec(start) ?? []
+  return prefix === undefined ? undefined : { form: Number(form), id, length: prefix.length }
+}
+
+/** The id of the key that a box is sealed under, which need not be one of ours. */
+export const sealedUnder = (box: string): string | undefined => readPrefix(box)?.id
+
+export const isPacked = (box: string): boolean => readPrefix(box)?.form === 2
+
 interface Subkeys {
-  readonly prefix: string
+  readonly id: string
   key(purpose: SealPurpose): KeyObject
 }
 
@@ -96,12 +134,14 @@ function createSubkeys({ id, secret }: RingKey): Subkeys {
     spool: derive('spool'),
     audit: derive('audit'),
   }
-  return { prefix: `v1.${id}.`, key: (purpose) => keys[purpose] }
+  return { id, key: (purpose) => keys[purpose] }
 }
+
+const prefixOf = (form: number, id: string): string => `v${form}.${id}.`
 
 const aad = (prefix: string, name: string): Buffer => Buffer.from(prefix + name, 'utf8')
 
-function encrypt(key: KeyObject, associated: Buffer, plain: Buffer): string {
+function encrypt(key: KeyObject, associated: Buffer, plain: Buffer): Buffer {
   const body = Buffer.allocUnsafe(ivBytes + plain.length + tagBytes)
   const iv = randomFillSync(body.subarray(0, ivBytes))
   const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
@@ -109,10 +149,10 @@ function encrypt(key: KeyObject, associated: Buffer, plain: Buffer): string {
   cipher.update(plain).copy(body, ivBytes)
   cipher.final()
   cipher.getAuthTag().copy(body, ivBytes + plain.length)
-  return body.toString('base64url')
+  return body
 }
 
-function decrypt(key: KeyObject, associated: Buffer, body: Buffer): string | undefined {
+function decrypt(key: KeyObject, associated: Buffer, body: Buffer): Buffer | undefined {
   const iv = body.subarray(0, ivBytes)
   const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
   decipher.setAAD(associated)
@@ -123,5 +163,5 @@ function decrypt(key: KeyObject, associated: Buffer, body: Buffer): string | und
   } catch {
     return undefined
   }
-  return plain.toString('utf8')
+  return plain
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { LaunchRecord } from './record.ts'
 
-/** The launch record as text, and back. What an older or newer release wrote in another shape is not read at all. */
+/** The launch record as text, and back. What another release wrote in another shape is not read at all. */
 
 export const writeRecord = (record: LaunchRecord): string => JSON.stringify(record)
 
@@ -33,6 +33,12 @@ export function readRecord(text: string): LaunchRecord | undefined {
       refresh: tokens.refresh,
     },
   }
+}
+
+/** Whether a later release wrote it. */
+export function isNewer(text: string): boolean {
+  const { success, data } = z.object({ schema: z.number() }).safeParse(readJson(text))
+  return success && data.schema > 1
 }
 
 export function readJson(text: string): unknown {

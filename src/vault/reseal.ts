@@ -1,4 +1,5 @@
 import type { LaunchKey, Store } from '../store/store.ts'
+import { isPacked } from './key-ring.ts'
 import type { KeyRing } from './key-ring.ts'
 import { boxName } from './vault-store.ts'
 
@@ -46,7 +47,9 @@ async function resealLaunch(deps: ResealDeps, key: LaunchKey, attempt = 1): Prom
   const opened = keyRing.open('launch', name, stored.sealed)
   if (!opened.ok) return 'unreadable'
   if (!opened.stale) return 'fresh'
-  const sealed = keyRing.seal('launch', name, opened.text)
+  // In the form that it has: an older replica may still have to read it.
+  const seal = isPacked(stored.sealed) ? keyRing.sealPacked : keyRing.seal
+  const sealed = seal('launch', name, opened.text)
   if (await store.replaceLaunch(key, stored.version, sealed)) return 'resealed'
   return attempt < attemptsMax ? resealLaunch(deps, key, attempt + 1) : 'unreadable'
 }

@@ -2,6 +2,7 @@ import type { Audit, AuditEvent } from '../audit/event.ts'
 import { launchHash, type Pseudonyms } from '../audit/pseudonyms.ts'
 import type { RevocationReason } from '../audit/reasons.ts'
 import type { LaunchKey, Store } from '../store/store.ts'
+import { sealedUnder } from './key-ring.ts'
 import type { LaunchIndex } from './launch-index.ts'
 import type { LaunchRecord } from './record.ts'
 import type { Vault } from './vault.ts'
@@ -122,7 +123,7 @@ async function matching(
 }
 
 async function isSealedUnder({ store }: RevocationDeps, keyId: string, key: LaunchKey) {
-  return (await store.readLaunch(key))?.sealed.startsWith(`v1.${keyId}.`) ?? false
+  return sealedUnder((await store.readLaunch(key))?.sealed ?? '') === keyId
 }
 
 async function fitsRecord(

@@ -3,7 +3,7 @@ import type { LaunchKey, Store, StoredLaunch } from '../store/store.ts'
 import type { KeyRing, OpenFault } from './key-ring.ts'
 import type { FinalState, LaunchRecord } from './record.ts'
 import type { LaunchIndex } from './launch-index.ts'
-import { readRecord, writeRecord } from './record-text.ts'
+import { isNewer, readRecord, writeRecord } from './record-text.ts'
 import { assertTransition, isFinal } from './transitions.ts'
 import type { Ended, Opening, OpenLaunch, Vault } from './vault.ts'
 
@@ -15,6 +15,8 @@ export interface VaultDeps {
   readonly keyRing: KeyRing
   readonly now: () => number
   readonly session: { readonly idleMs: number; readonly absoluteMs: number }
+  /** The form in which records are written; every form is read. `text` is what the first versions read. */
+  readonly launchRecords?: 'packed' | 'text' | undefined
   /** Told of every new launch; what it misses the sweeper makes good. */
   readonly index?: Pick<LaunchIndex, 'add'>
   readonly onGarbage?: (found: { readonly record: 'launch'; readonly fault: GarbageFault }) => void
@@ -25,21 +27,23 @@ const touchStepMs = 5_000
 
 /** Launch records, sealed on their way into the store and judged on their way out. */
 export function createVault(deps: VaultDeps): Vault {
-  const { store, keyRing, now } = deps
-  const box = createBox(keyRing, deps.onGarbage ?? (() => undefined))
+  const { store, now } = deps
+  const box = createBox(deps)
   const judge = createJudge(deps)
 
   const open = async (key: LaunchKey): Promise<Opening> => {
     const stored = await store.readLaunch(key)
     if (stored === undefined) return { kind: 'missing' }
     if (stored.ended !== '') return readEnd(stored.ended)
-    const record = box.open(key, stored)
+    const { record, fault } = box.open(key, stored)
+    // It is somebody's launch, which another replica can serve: no logout (docs/upgrade.md).
+    if (fault === 'newer') throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'newer record' })
     return record === undefined ? { kind: 'missing' } : judge(record, stored)
   }
 
   const endedRecord = (key: LaunchKey, stored: StoredLaunch, state: FinalState) => {
-    const record = box.open(key, stored)
-    return record === undefined ? undefined : { ...record, state }
+    const { record } = box.open(key, stored)
+    return record && { ...record, state }
   }
 
   return {
@@ -98,23 +102,31 @@ export function createVault(deps: VaultDeps): Vault {
 
 interface Box {
   seal(key: LaunchKey, record: LaunchRecord): string
-  open(key: LaunchKey, stored: StoredLaunch): LaunchRecord | undefined
+  open(key: LaunchKey, stored: StoredLaunch): Unsealed
 }
+
+type Unsealed =
+  | { readonly record: LaunchRecord; readonly fault?: undefined }
+  | { readonly record?: undefined; readonly fault: GarbageFault }
 
 /** The same name as in DESIGN.md, "Stored records"; as associated data it ties the box to session and launch. */
 export const boxName = (key: LaunchKey): string => `launch:{${key.session}}:${key.launch}`
 
-function createBox(keyRing: KeyRing, onGarbage: NonNullable<VaultDeps['onGarbage']>): Box {
+function createBox({ keyRing, launchRecords = 'packed', onGarbage }: VaultDeps): Box {
+  const seal = launchRecords === 'packed' ? keyRing.sealPacked : keyRing.seal
+  const read = (key: LaunchKey, stored: StoredLaunch): Unsealed => {
+    const opened = keyRing.open('launch', boxName(key), stored.sealed)
+    if (!opened.ok) return { fault: opened.fault }
+    const record = readRecord(opened.text)
+    if (record === undefined) return { fault: isNewer(opened.text) ? 'newer' : 'shape' }
+    return record.launch === key.launch ? { record } : { fault: 'foreign' }
+  }
   return {
-    seal: (key, record) => keyRing.seal('launch', boxName(key), writeRecord(record)),
-
+    seal: (key, record) => seal('launch', boxName(key), writeRecord(record)),
     open: (key, stored) => {
-      const opened = keyRing.open('launch', boxName(key), stored.sealed)
-      const record = opened.ok ? readRecord(opened.text) : undefined
-      if (record?.launch === key.launch) return record
-      const fault = opened.ok ? (record === undefined ? 'shape' : 'foreign') : opened.fault
-      onGarbage({ record: 'launch', fault })
-      return undefined
+      const found = read(key, stored)
+      if (found.fault !== undefined) onGarbage?.({ record: 'launch', fault: found.fault })
+      return found
     },
   }
 }

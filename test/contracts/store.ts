@@ -258,6 +258,22 @@ async function launchContract(t: Test, underTest: StoreUnderTest): Promise<void>
     t.match(await other.readLaunch(key), { sealed: 'mine', version: 2 })
   })
 
+  await t.test('keeps every byte of what is sealed', async (t) => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
+    const [turned, more] = [bytes.split('').toReversed().join(''), bytes + bytes]
+    const key = { session: id(), launch: id() }
+    const beside = { ...key, launch: id() }
+    await store.createSession(key.session, 'blob', now() + minuteMs)
+    await store.createLaunch(key, newLaunch(now(), bytes))
+    await store.createLaunch(beside, newLaunch(now(), more))
+    t.equal((await other.readLaunch(key))?.sealed, bytes)
+    t.equal(await store.replaceLaunch(key, 1, turned), true)
+    t.equal((await other.readLaunch(key))?.sealed, turned)
+    t.equal((await other.endLaunch(key, 'ended'))?.sealed, turned)
+    const [last] = await other.endSession(key.session, 'ended')
+    t.match(last, { launch: beside.launch, sealed: more })
+  })
+
   await t.test('a write never creates', async (t) => {
     const key = { session: id(), launch: id() }
     t.equal(await store.replaceLaunch(key, 1, 'x'), false)

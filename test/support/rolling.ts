@@ -21,8 +21,10 @@ export interface Rolling {
   browser(): TestBrowser
   /** Past the proxy. */
   browserAt(replica: number): TestBrowser
-  /** Stops what runs in this place, in order, and starts `main` in it; resolves when it is ready. */
-  replace(replica: number, main?: string): Promise<{ readonly code: number | null }>
+  /** Stops what runs in this place, in order, and starts this version in it; resolves when it is ready. */
+  replace(replica: number): Promise<{ readonly code: number | null }>
+  /** In which form this version writes launch records when it is started the next time. */
+  writeRecords(as: 'packed' | 'text'): void
   kill(replica: number): Promise<void>
   close(): Promise<void>
 }
@@ -54,6 +56,8 @@ export async function startRolling({ mains, ...options }: RollingOptions): Promi
   })
   const sandbox = await sandboxFor(raw, publicUrl, options)
   const running: Running[] = []
+  // An earlier version reads text alone (docs/upgrade.md).
+  let form = mains.some((main) => main !== undefined) ? 'text' : 'packed'
 
   const start = async (replica: number, main: string | undefined): Promise<void> => {
     const file = join(folder, `replica-${replica}.yaml`)
@@ -62,7 +66,13 @@ export async function startRolling({ mains, ...options }: RollingOptions): Promi
       operations: { listen: { host: '127.0.0.1', port: probes[replica] } },
       instance: `replica-${replica}`,
       // An earlier version may not know these.
-      ...(main === undefined ? { drainSeconds: 5, shutdownSeconds: 20 } : {}),
+      ...(main === undefined
+        ? {
+            drainSeconds: 5,
+            shutdownSeconds: 20,
+            store: { redis: { url: redis.url, launchRecords: form } },
+          }
+        : {}),
     }
     writeFileSync(file, JSON.stringify({ ...withIss(raw, sandbox), ...own }), { mode: 0o600 })
     const env = { SMART_BFF_CONFIG: file, PATH: process.env['PATH'] ?? '' }
@@ -94,10 +104,13 @@ export async function startRolling({ mains, ...options }: RollingOptions): Promi
     browser: () => createBrowser(publicUrl, publicUrl, sandbox),
     browserAt: (replica) =>
       createBrowser(`http://127.0.0.1:${ports[replica] ?? 0}`, publicUrl, sandbox),
-    replace: async (replica, main) => {
+    replace: async (replica) => {
       const ended = await stop(replica, 'SIGTERM')
-      await start(replica, main)
+      await start(replica, undefined)
       return { code: ended?.code ?? null }
+    },
+    writeRecords: (as) => {
+      form = as
     },
     kill: async (replica) => {
       await stop(replica, 'SIGKILL')

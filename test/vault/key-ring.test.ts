@@ -1,24 +1,28 @@
+import { randomBytes } from 'node:crypto'
 import { assert, property, string } from 'fast-check'
 import t from 'tap'
 import { Secret } from '../../src/config/secret.ts'
-import { createKeyRing } from '../../src/vault/key-ring.ts'
-import { newKey } from './example.ts'
+import { createKeyRing, isPacked, sealedUnder } from '../../src/vault/key-ring.ts'
+import { exampleRecord, newKey } from './example.ts'
 
 const [k1, k2] = [newKey('k1'), newKey('k2')]
 const ring = createKeyRing([k1])
+const newToken = (bytes: number): string => randomBytes(bytes).toString('base64url')
 
 t.test('what is sealed opens under its purpose and name, and nowhere else', async (t) => {
   assert(
     property(string({ unit: 'binary' }), string(), (text, name) => {
-      const box = ring.seal('launch', name, text)
-      const opened = ring.open('launch', name, box)
       const utf8 = Buffer.from(text, 'utf8').toString('utf8')
-      return (
-        opened.ok &&
-        opened.text === utf8 &&
-        !ring.open('launch', `${name}x`, box).ok &&
-        !ring.open('pending', name, box).ok
-      )
+      return [ring.seal, ring.sealPacked].every((seal) => {
+        const box = seal('launch', name, text)
+        const opened = ring.open('launch', name, box)
+        return (
+          opened.ok &&
+          opened.text === utf8 &&
+          !ring.open('launch', `${name}x`, box).ok &&
+          !ring.open('pending', name, box).ok
+        )
+      })
     }),
   )
   t.match(ring.seal('launch', 'n', 'x'), /^v1\.k1\.[A-Za-z0-9_-]+$/)
@@ -26,14 +30,56 @@ t.test('what is sealed opens under its purpose and name, and nowhere else', asyn
 })
 
 t.test('no changed character goes unnoticed', async (t) => {
-  const box = ring.seal('launch', 'name', 'the text')
-  for (let at = 0; at < box.length; at += 1) {
-    const other = box[at] === 'A' ? 'Q' : 'A'
-    t.equal(ring.open('launch', 'name', box.slice(0, at) + other + box.slice(at + 1)).ok, false)
+  for (const seal of [ring.seal, ring.sealPacked]) {
+    const box = seal('launch', 'name', 'the text')
+    for (let at = 0; at < box.length; at += 1) {
+      const other = box[at] === 'A' ? 'Q' : 'A'
+      t.equal(ring.open('launch', 'name', box.slice(0, at) + other + box.slice(at + 1)).ok, false)
+    }
+    for (let end = 0; end < box.length; end += 1) {
+      t.equal(ring.open('launch', 'name', box.slice(0, end)).ok, false)
+    }
+    // A box of one form is none of the other.
+    t.equal(
+      ring.open('launch', 'name', (box.startsWith('v1') ? 'v2' : 'v1') + box.slice(2)).ok,
+      false,
+    )
   }
-  for (let end = 0; end < box.length; end += 1) {
-    t.equal(ring.open('launch', 'name', box.slice(0, end)).ok, false)
+})
+
+t.test('what any version has sealed opens for ever', async (t) => {
+  const fixed = createKeyRing([
+    { id: 'k1', secret: new Secret(Buffer.alloc(32, 7).toString('base64url')) },
+  ])
+  const text = JSON.stringify(exampleRecord('launch-1', 1_750_000_000_000))
+  const boxes = [
+    'v1.k1.twVH5xRgHpEwdvNzgPoCQvuNwov5tKdpdGtf67Jyzmp5OGnam6lmhOXxBI9GwFdz0mkTBlzcxf1LQFmYH3qxFhpWARbHC-qRojWzbJRayk8AHAhF1HZoaIt7oPu-yaVaiPGTnfFsMWqp7ec5FQ-SxxYNvf8lNu7ujOiVOWkoqsF3LQSuxi9mPWwMtLl0wHoFHCGFV387xth-E3tjH7uzWHv0uL2leJacsYFYWjpUYfUKR07MaBH_lgX9_fzu4MQi3kka6C1Xr2jkoABLaN_kviACbfopVCnSV8rE6wSDAT73X2zNa8MPiuZKScV2TLWcWgjVYCwFFgphXsl2bQWHlqW5DG0scBtlK-p5vj4niQ3xsB_klrlewW-m12VbpOYRDNBnfUoeK82gvLzrvsexoGG62iqewqXq39gCkP8VRxFmMFt4Ya4WGppoBrhbMCcKdpKGBMUAN8W1MS44CEXjHu9qzCsk9Zt5Uvg3zlIkdJrlJRkfH3TgjvajnSidTi-vNo8WizRhvh-Na5sIVkcCmNZnwJIdzvo5wgyfbxx9YL4K-4VN4apqrXo8Qf_JLb_9A9A8q_qkKkgWVAzzT8Gs3dNs4qZ5cnYfwatoexpfrVAg08ULzji5LCZ9av_36trptSYRWd6eBELY8Cx2QetzMcoOrxumSSu868Hc-ef6lngg3QJPvy0aE5oNmNLnwTcj8129eECCJYKEoEmjppUX1PL4WceIwoCYhKcYdw9Q_3ncO7MXPhniaqMFeHjcOvK2DL8zPE51uVKdoKeoHQtT',
+    Buffer.from(
+      'djIuazEulYgWgeoIFsAOJFsEfZVtMsKi2u9mX/WJKGPGXvjbNAlZ90ts9R50UTt8spV6fHHSL7UvyqkvXVZ4lkzxoswdTC3P2FR+sj6uLft2dfJoes2RmLI4Ls2mJI0mhMECkEzw6W/it775XwA/3sCj+8M9nWUwL1URwuDEm0Vsv3FfOrPXUQlhSkgz2DXS8IHnBxu8/26ggEHZ2G7RPt4ja9b6BZM/PUowpe3zifdv5c71',
+      'base64',
+    ).toString('latin1'),
+  ]
+  for (const box of boxes) {
+    t.strictSame(fixed.open('launch', 'launch:{s}:launch-1', box), { ok: true, text, stale: false })
   }
+  t.strictSame(boxes.map(isPacked), [false, true])
+  t.strictSame(boxes.map(sealedUnder), ['k1', 'k1'])
+  t.equal(sealedUnder('garbage'), undefined)
+})
+
+t.test('a packed box is small, and bounded in what it unpacks to', async (t) => {
+  const tokens = {
+    access: newToken(768),
+    refresh: newToken(384),
+    receivedAt: 1,
+    accessExpiresAt: 2,
+  }
+  const text = JSON.stringify(exampleRecord(newToken(24), Date.now(), { tokens }))
+  const [plain, packed] = [ring.seal('launch', 'n', text), ring.sealPacked('launch', 'n', text)]
+  t.ok(packed.length < 1500 && plain.length > 2800, `${packed.length} of ${plain.length}`)
+  const most = 'x'.repeat(1_048_576)
+  t.match(ring.open('launch', 'n', ring.sealPacked('launch', 'n', most)), { ok: true, text: most })
+  t.throws(() => ring.sealPacked('launch', 'n', `${most}x`), { code: 'INTERNAL' })
 })
 
 const open = (box: string) => ring.open('launch', 'n', box)
@@ -41,6 +87,9 @@ const open = (box: string) => ring.open('launch', 'n', box)
 t.test('garbage gives a fault, never a throw', async (t) => {
   t.strictSame(open(''), { ok: false, fault: 'malformed' })
   t.strictSame(open('v2.k1.AAAA'), { ok: false, fault: 'malformed' })
+  t.strictSame(open('v0.k1.AAAA'), { ok: false, fault: 'malformed' })
+  t.strictSame(open('v3.k1.AAAA'), { ok: false, fault: 'newer' })
+  t.strictSame(open(`v${'9'.repeat(99)}.k1.AAAA`), { ok: false, fault: 'malformed' })
   t.strictSame(open('v1.k1'), { ok: false, fault: 'malformed' })
   t.strictSame(open('v1.k1.AAAA'), { ok: false, fault: 'malformed' })
   t.strictSame(open(`v1.k1.${'A'.repeat(100)}`), { ok: false, fault: 'tampered' })

@@ -8,7 +8,7 @@ import { createLaunchIndex } from '../../src/vault/launch-index.ts'
 import type { LaunchUser } from '../../src/vault/record.ts'
 import { resealAll } from '../../src/vault/reseal.ts'
 import { createRevocation, type RevocationTarget } from '../../src/vault/revocation.ts'
-import { createVault } from '../../src/vault/vault-store.ts'
+import { createVault, type VaultDeps } from '../../src/vault/vault-store.ts'
 import { exampleRecord, newId, newKey } from './example.ts'
 
 const clocks = { idleMs: 900_000, absoluteMs: 36_000_000 }
@@ -22,13 +22,18 @@ function setUp() {
   const index = createLaunchIndex({ store, pseudonyms })
   const events: AuditEvent[] = []
   const revoked: string[] = []
-  const process = (ring: readonly RingKey[], indexed = true) => {
+  const process = (
+    ring: readonly RingKey[],
+    indexed = true,
+    launchRecords: VaultDeps['launchRecords'] = 'packed',
+  ) => {
     const keyRing = createKeyRing(ring)
     const vault = createVault({
       store,
       keyRing,
       now,
       session: clocks,
+      launchRecords,
       ...(indexed ? { index } : {}),
     })
     const sessions = createSessionRecords({ store, keyRing, now, ...clocks })
@@ -109,6 +114,8 @@ t.test(
   async (t) => {
     const { store, process } = setUp()
     const before = process([keys.old])
+    const earlier = process([keys.old], true, 'text')
+    const text = await earlier.begin('north')
     const keyPairs = await Promise.all(Array.from({ length: 5 }, () => before.begin('north')))
     const [ended] = keyPairs
     if (ended === undefined) throw new Error('none')
@@ -119,13 +126,14 @@ t.test(
       { store, keyRing: during.keyRing, sessions: during.sessions },
       (sofar) => void pages.push(sofar),
     )
-    t.strictSame(count, { resealed: 9, fresh: 0, gone: 1, unreadable: 0 })
+    t.strictSame(count, { resealed: 11, fresh: 0, gone: 1, unreadable: 0 })
     t.ok(pages.length > 0)
     const again = { store, keyRing: during.keyRing, sessions: during.sessions }
-    t.match(await resealAll(again, () => undefined), { resealed: 0, fresh: 9 })
+    t.match(await resealAll(again, () => undefined), { resealed: 0, fresh: 11 })
 
     const after = process([keys.young])
-    for (const key of keyPairs.slice(1)) {
+    t.match((await store.readLaunch(text))?.sealed, /^v1\.k2\./, 'in the form that it had')
+    for (const key of [text, ...keyPairs.slice(1)]) {
       t.match(await after.vault.open(key), {
         kind: 'open',
         launch: { record: { launch: key.launch } },

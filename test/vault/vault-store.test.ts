@@ -3,7 +3,8 @@ import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import type { LaunchKey, Store } from '../../src/store/store.ts'
 import { createKeyRing } from '../../src/vault/key-ring.ts'
 import type { LaunchRecord } from '../../src/vault/record.ts'
-import { createVault } from '../../src/vault/vault-store.ts'
+import type { OpenLaunch, Vault } from '../../src/vault/vault.ts'
+import { boxName, createVault } from '../../src/vault/vault-store.ts'
 import { exampleRecord, newId, newKey } from './example.ts'
 
 const start = Date.UTC(2026, 0, 1)
@@ -163,7 +164,8 @@ t.test('whatever else stands in the store reads as missing and is reported by na
     [parts.keyRing.seal('pending', name, JSON.stringify(good)), 'tampered'],
     [parts.keyRing.seal('launch', name, 'not json'), 'shape'],
     [seal(null), 'shape'],
-    [seal({ ...good, schema: 2 }), 'shape'],
+    [seal({ ...good, schema: 0 }), 'shape'],
+    [seal({ ...good, schema: '2' }), 'shape'],
     [seal({ ...good, tokens: null }), 'shape'],
     [seal({ ...good, state: 'ended' }), 'shape'],
     [seal({ ...good, launch: newId() }), 'foreign'],
@@ -177,6 +179,61 @@ t.test('whatever else stands in the store reads as missing and is reported by na
   }
   t.equal(await parts.vault.end(key, 'ended'), undefined)
 })
+
+t.test(
+  'what a later version wrote is a fault, never a missing launch, and left alone',
+  async (t) => {
+    const parts = setUp()
+    const { key, record } = await launched(parts)
+    const later = parts.keyRing.seal(
+      'launch',
+      boxName(key),
+      JSON.stringify({ ...record, schema: 2 }),
+    )
+    for (const [version, sealed] of [later, 'v3.k1.bytes'].entries()) {
+      t.ok(await parts.store.replaceLaunch(key, version + 1, sealed))
+      await t.rejects(parts.vault.open(key), { code: 'STORE_UNAVAILABLE' })
+      t.equal(parts.garbage.pop(), 'newer')
+      t.match(await parts.store.readLaunch(key), { sealed, version: version + 2, ended: '' })
+    }
+    // Its end is not in doubt.
+    t.equal(await parts.vault.end(key, 'ended'), undefined)
+    t.strictSame(await parts.vault.open(key), { kind: 'ended', state: 'ended' })
+  },
+)
+
+t.test(
+  'records are written in the form asked for; each form is read, and a change keeps to what is asked',
+  async (t) => {
+    const { store, keyRing } = setUp()
+    const session = { idleMs: 15 * minuteMs, absoluteMs: 600 * minuteMs }
+    const open = async (vault: Vault, key: LaunchKey): Promise<OpenLaunch> => {
+      const opening = await vault.open(key)
+      if (opening.kind !== 'open') throw new Error(opening.kind)
+      return opening.launch
+    }
+    const forms = [
+      ['text', /^v1\.k1\.[\w-]+$/],
+      ['packed', /^v2\.k1\./],
+      [undefined, /^v2\.k1\./],
+    ] as const
+    const vaults = forms.map(([launchRecords]) =>
+      createVault({ store, keyRing, now: () => start, session, launchRecords }),
+    )
+    for (const [writer, [form, pattern]] of forms.entries()) {
+      const vault = vaults[writer]
+      if (vault === undefined) throw new Error('none')
+      const { key, record } = await launched({ store, vault })
+      t.match((await store.readLaunch(key))?.sealed, pattern, form ?? 'unless given')
+      for (const [reader, other] of vaults.entries()) {
+        const opened = await open(other, key)
+        t.strictSame(opened.record, record)
+        t.ok(await other.replace(key, opened, record))
+        t.match((await store.readLaunch(key))?.sealed, forms[reader]?.[1])
+      }
+    }
+  },
+)
 
 t.test('a store fault is a fault, never a missing launch', async (t) => {
   const parts = setUp()

@@ -54,6 +54,7 @@ const redisCommon = {
       key: secretText.optional(),
     })
     .optional(),
+  launchRecords: z.enum(['packed', 'text']).optional(),
 }
 
 const redis = z.union([

@@ -268,7 +268,9 @@ export const scripts = {
   bffAddAuditLines: { lua: addAuditLines, numberOfKeys: 1 },
 } as const
 
-/** What ioredis makes of `scripts`: a method each. */
+type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>
+
+/** What ioredis makes of `scripts`: a method each, and a second one whose answers are bytes. */
 export type ScriptRunner = {
-  readonly [name in keyof typeof scripts]: (...args: (string | number)[]) => Promise<unknown>
+  readonly [name in keyof typeof scripts | `${keyof typeof scripts}Buffer`]: Script
 }
