@@ -2,6 +2,7 @@ import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import { noSchemas } from '../web/no-schemas.ts'
 import { createTlsServer, type TlsFiles } from '../web/tls.ts'
 
 export interface OperationsServerDeps {
@@ -18,6 +19,7 @@ export function createOperationsServer(deps: OperationsServerDeps): FastifyInsta
   const { health, metrics, tls } = deps
   const limits = {
     logger: false,
+    schemaController: noSchemas,
     bodyLimit: 16_384,
     connectionTimeout: 30_000,
     requestTimeout: 10_000,

@@ -20,6 +20,7 @@ import type { LaunchIndex } from '../vault/launch-index.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import { createRevocation } from '../vault/revocation.ts'
 import type { Vault } from '../vault/vault.ts'
+import { noSchemas } from '../web/no-schemas.ts'
 import { createTlsServer } from '../web/tls.ts'
 import { createIdentityProvider } from './identity-provider.ts'
 import { createSavedSearches } from './saved.ts'
@@ -130,7 +131,12 @@ async function writtenAt(directory: string, file: string): Promise<number | unde
 }
 
 function createOwnServer({ tls }: NonNullable<Config['listen']>): FastifyInstance {
-  const limits = { logger: false, bodyLimit: 16_384, requestTimeout: 30_000 } as const
+  const limits = {
+    logger: false,
+    schemaController: noSchemas,
+    bodyLimit: 16_384,
+    requestTimeout: 30_000,
+  } as const
   if (tls === undefined) return fastify(limits)
   return fastify({ ...limits, serverFactory: (handler) => createTlsServer({}, tls, handler) })
 }

@@ -11,6 +11,7 @@ import {
 import { isServiceWorkerScript } from './fetch-metadata.ts'
 import { registerSecurityHeaders } from './headers.ts'
 import { newIncident } from './incident.ts'
+import { noSchemas } from './no-schemas.ts'
 
 /** Answers a /fhir request on the raw socket and says true; anything else is Fastify's. */
 export type FhirDoor = (request: IncomingMessage, response: ServerResponse) => boolean
@@ -46,6 +47,7 @@ export async function createPublicServer(deps: PublicServerDeps): Promise<Fastif
     frameworkErrors: (error, request, reply) => answerFrameworkError(deps, error, request, reply),
     // Addresses stand in URLs here: what is logged is decided by src/operations, not by the framework.
     logger: false,
+    schemaController: noSchemas,
     trustProxy: deps.trustProxy.length === 0 ? false : [...deps.trustProxy],
     bodyLimit: maxBodyBytes,
     // A HEAD must not run a handler that takes a state or a launch; routes that have one say so.

@@ -54,8 +54,10 @@ t.test('a record that is not ours is a missing one', async (t) => {
 
   const unknown = createKeyRing([{ id: 'k9', secret: new Secret(newSecretKey()) }])
   const forged = createKeyRing([{ id: 'k1', secret: new Secret(newSecretKey()) }])
-  const theirBox = (await raw.hget(theirs.name, 'sealed')) ?? ''
-  const myBox = (await raw.hget(mine.name, 'sealed')) ?? ''
+  const boxOf = async (name: string) =>
+    (await raw.hgetBuffer(name, 'sealed'))?.toString('latin1') ?? ''
+  const theirBox = await boxOf(theirs.name)
+  const myBox = await boxOf(mine.name)
   const sealed: Readonly<Record<string, string>> = {
     empty: '',
     garbage: 'not a box',
@@ -65,11 +67,12 @@ t.test('a record that is not ours is a missing one', async (t) => {
     'of somebody else': theirBox,
     'under a key that nobody has': unknown.seal('launch', mine.name, '{}'),
     'under a forged key': forged.seal('launch', mine.name, '{}'),
+    'packed, under a forged key': forged.sealPacked('launch', mine.name, '{}'),
     huge: `v1.k1.${'A'.repeat(2_000_000)}`,
     NUL: `v1.k1.\0`,
   }
   for (const [name, box] of Object.entries(sealed)) {
-    await raw.hset(mine.name, 'sealed', box)
+    await raw.hset(mine.name, 'sealed', Buffer.from(box, 'latin1'))
     t.strictSame(await both(), ['401 session_ended', '401 session_ended'], `sealed: ${name}`)
     await restore()
   }
