@@ -9,6 +9,7 @@ import { Redis } from 'ioredis'
 import { Pool, request } from 'undici'
 import { startRedis } from '../support/redis.ts'
 import type { TestRedis } from '../support/redis.ts'
+import { proxyNames } from './names.ts'
 import { rawConfiguration } from './parts/configuration.ts'
 import type { RawConfiguration } from './parts/configuration.ts'
 import { createMaker } from './parts/ours.ts'
@@ -119,6 +120,8 @@ export interface OurProxy extends Proxy {
   readonly configuration: RawConfiguration
   readonly operations: string
   readonly made: Made
+  /** From now on `usage` tells for how long the event loop stood still. */
+  watch(): void
 }
 
 /** smart-bff as it is deployed: the built program with its configuration file. */
@@ -139,7 +142,7 @@ export async function startOurs(
   const pool = new Pool(origin, { connections, allowH2: false })
   const made = options.made ?? (await makeOne(configuration))
   return {
-    name: 'smart-bff on Redis',
+    name: proxyNames.ours,
     configuration,
     origin,
     operations,
@@ -148,6 +151,7 @@ export async function startOurs(
     headers: made.headers,
     pool,
     usage: () => usage(child),
+    watch: () => void child.send('watch'),
     stop: async () => {
       await end(child)
       await pool.destroy()

@@ -1,60 +1,96 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { canPin, folder, say } from './harness.ts'
+import { fileURLToPath } from 'node:url'
+import { goals, reached } from './goals.ts'
+import type { Results } from './goals.ts'
 
-/** The kept figures of earlier runs, so that a regression shows. Times of different machines say nothing: ratios do. */
-const file = `${folder}history.json`
+/** Runs as JSON: the one that has just been made, and those that are kept, so that a regression shows. */
+const file = fileURLToPath(new URL('history.json', import.meta.url))
 
-type Results = Readonly<Record<string, Readonly<Record<string, number>>>>
-
-interface Run {
+export interface Run {
   readonly date: string
-  readonly machine: { readonly cores: number; readonly node: string; readonly pinned: boolean }
+  readonly machine: Machine
   readonly results: Results
 }
 
-const bare = 'bare node:http + undici'
-const ours = 'smart-bff on Redis'
+interface Machine {
+  readonly cores: number
+  /** Runs from before this was noted are of no known machine. */
+  readonly cpu?: string
+  readonly node: string
+  readonly pinned: boolean
+}
+
+export interface Change {
+  readonly figure: string
+  readonly before: number
+  readonly now: number
+  readonly date: string
+  readonly worse: boolean
+}
+
+export function thisRun(results: Results, pinned: boolean): Run {
+  const [one] = cpus()
+  const machine = { cores: cpus().length, cpu: one?.model ?? '', node: process.version, pinned }
+  return { date: new Date().toISOString(), machine, results: rounded(results) }
+}
+
+/** Each figure against the last kept run that has it; a time only against one of the same machine and Node. */
+export function compare(run: Run, kept: readonly Run[]): readonly Change[] {
+  return [...measures(run.results)].flatMap(([figure, { value, more, time }]) => {
+    const last = kept.findLast(
+      (one) => measures(one.results).has(figure) && (!time || isSame(one.machine, run.machine)),
+    )
+    const before = last && measures(last.results).get(figure)?.value
+    if (last === undefined || before === undefined) return []
+    const tolerance = time ? timeTolerance : ratioTolerance
+    const worse = more ? value < before * (1 - tolerance) : value > before * (1 + tolerance)
+    return [{ figure, before, now: value, date: last.date.slice(0, 10), worse }]
+  })
+}
+
 /** More than noise on a quiet machine. */
-const tolerance = 0.1
+const ratioTolerance = 0.1
+const timeTolerance = 0.25
 
-/** Says where the ratio of bare to ours fell against the last kept run. */
-export function compareWithHistory(results: Results): void {
-  const last = read().findLast((run) => run.results['proxies'] !== undefined)
-  const now = ratios(results)
-  if (last === undefined || now.size === 0) return
-  say(`\nAgainst the run of ${last.date.slice(0, 10)}:`)
-  for (const [body, ratio] of now) {
-    const before = ratios(last.results).get(body)
-    if (before === undefined) continue
-    const word = ratio < before * (1 - tolerance) ? 'WORSE' : 'no worse'
-    say(`${body}: bare / smart-bff ${ratio.toFixed(2)}, was ${before.toFixed(2)}: ${word}`)
+interface Measure {
+  readonly value: number
+  readonly more: boolean
+  readonly time: boolean
+}
+
+/** What is held against earlier runs: every figure with a goal, and what the parts by themselves cost. */
+function measures(results: Results): ReadonlyMap<string, Measure> {
+  const found = new Map<string, Measure>()
+  for (const { figure, more, time, seen } of goals) {
+    const value = seen(results)
+    if (value !== undefined) found.set(figure, { value, more, time })
   }
-}
-
-export function keep(results: Results): void {
-  const run: Run = {
-    date: new Date().toISOString(),
-    machine: { cores: cpus().length, node: process.version, pinned: canPin },
-    results: rounded(results),
-  }
-  writeFileSync(file, `${JSON.stringify([...read(), run], undefined, 2)}\n`)
-}
-
-function read(): readonly Run[] {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run[]) : []
-}
-
-function ratios(results: Results): ReadonlyMap<string, number> {
-  const figures = results['proxies'] ?? {}
-  const found = new Map<string, number>()
-  for (const [name, value] of Object.entries(figures)) {
-    const [body = '', proxy, figure] = name.split(' / ')
-    if (proxy !== ours || figure !== 'cpuMicroseconds') continue
-    found.set(body, (figures[`${body} / ${bare} / cpuMicroseconds`] ?? 0) / value)
+  for (const [section, figures] of Object.entries(results)) {
+    for (const [name, value] of Object.entries(figures)) {
+      const time = /CPU|cpu ms/.test(name) || section === 'parts'
+      if ((time || /bytes/.test(name)) && !found.has(name)) {
+        found.set(name, { value, more: false, time })
+      }
+    }
   }
   return found
 }
+
+const isSame = (one: Machine, other: Machine): boolean =>
+  one.cpu === other.cpu && one.cores === other.cores && one.node === other.node
+
+export function readHistory(): readonly Run[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run[]) : []
+}
+
+export function keep(run: Run): void {
+  writeFileSync(file, `${JSON.stringify([...readHistory(), run], undefined, 2)}\n`)
+}
+
+/** What `--json` writes: the run, and how it stands to its goals. */
+export const asJson = (run: Run): string =>
+  `${JSON.stringify({ ...run, goals: reached(run.results) }, undefined, 2)}\n`
 
 function rounded(results: Results): Results {
   const shorten = (figures: Readonly<Record<string, number>>) =>

@@ -8,6 +8,7 @@ import { Pool } from 'undici'
 import { freePort } from '../../support/http.ts'
 import { connections, end, pinned, signInAt } from '../harness.ts'
 import type { Proxy, Usage } from '../harness.ts'
+import { proxyNames } from '../names.ts'
 
 /** Apache with mod_auth_openidc, sessions in Redis, as Debian packages it; undefined where it is not installed. */
 const program = '/usr/sbin/apache2'
@@ -54,7 +55,7 @@ function proxyOf(
 ): Proxy {
   const pool = new Pool(origin, { connections, allowH2: false })
   return {
-    name: 'Apache mod_auth_openidc',
+    name: proxyNames.apache,
     origin,
     launch: 'launch',
     headers,

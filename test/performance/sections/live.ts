@@ -34,6 +34,7 @@ export async function live(lab: Lab, plan: Plan): Promise<Figures> {
       const open = await openMany(maker, made)
       const due = await lookForDue(maker)
       figures[`${String(count)} launches, Redis MB`] = used / 1e6
+      figures[`${String(count)} launches, bytes a launch`] = bytes
       figures[`${String(count)} launches, CPU us to open one`] = open
       figures[`${String(count)} launches, us to look for what is due`] = due
       say(

@@ -1,6 +1,7 @@
 import { connections, load, median, say, startOurs, startProxy } from '../harness.ts'
 import type { Lab, Proxy } from '../harness.ts'
 import { startApache } from '../parts/apache.ts'
+import { bodyNames, proxyNames } from '../names.ts'
 import type { Figures, Plan } from '../bench.ts'
 
 /**
@@ -10,25 +11,18 @@ import type { Figures, Plan } from '../bench.ts'
 interface Body {
   readonly name: string
   readonly path: string
-  /** Bare over ours. */
-  readonly goal: number | undefined
   /** Answers of 5 MB on 50 connections would fill the budget of held bytes, which is there to refuse them. */
   readonly connections: number
   /** Answers before the first round, so that no round measures the compiler. */
   readonly warm: number
 }
 
+const [small, middle, large, huge] = bodyNames
 const bodies: readonly Body[] = [
-  { name: '1 KB Patient', path: 'Patient/p1', goal: 0.55, connections, warm: 4000 },
-  { name: '23 KB searchset', path: 'Observation?_count=33', goal: 0.7, connections, warm: 2000 },
-  { name: '115 KB searchset', path: 'Observation?_count=165', goal: 0.75, connections, warm: 1500 },
-  {
-    name: '5 MB searchset',
-    path: 'Observation?_count=7200',
-    goal: undefined,
-    connections: 4,
-    warm: 20,
-  },
+  { name: small, path: 'Patient/p1', connections, warm: 4000 },
+  { name: middle, path: 'Observation?_count=33', connections, warm: 2000 },
+  { name: large, path: 'Observation?_count=165', connections, warm: 1500 },
+  { name: huge, path: 'Observation?_count=7200', connections: 4, warm: 20 },
 ]
 
 interface Sample {
@@ -45,10 +39,10 @@ export async function proxies(lab: Lab, plan: Plan): Promise<Figures> {
   const all: Proxy[] = []
   const figures: Record<string, number> = {}
   try {
-    all.push(await startProxy('bare node:http + undici', 'parts/bare.mjs', both))
+    all.push(await startProxy(proxyNames.bare, 'parts/bare.mjs', both))
     all.push(await startOurs(lab))
-    all.push(await startProxy('@fastify/http-proxy', 'comparators/http-proxy.mjs', both))
-    all.push(await startProxy('express-openid-connect', 'comparators/express.mjs', both))
+    all.push(await startProxy(proxyNames.fastify, 'comparators/http-proxy.mjs', both))
+    all.push(await startProxy(proxyNames.express, 'comparators/express.mjs', both))
     const apache = await startApache(both)
     if (apache === undefined) say('Apache with mod_auth_openidc is not installed: left out.')
     else all.push(apache)
@@ -115,9 +109,9 @@ function medians(samples: readonly Sample[]): Sample {
   }
 }
 
-function print({ name, goal }: Body, rows: Record<string, Sample>): void {
+function print({ name }: Body, rows: Record<string, Sample>): void {
   const [bare] = Object.values(rows)
-  say(`\n${name}${goal === undefined ? '' : `, goal: bare / smart-bff at least ${String(goal)}`}`)
+  say(`\n${name}`)
   say('| proxy | requests/s | p50 ms | p99 ms | CPU µs/request | peak MB | bare CPU / its CPU |')
   say('| --- | ---: | ---: | ---: | ---: | ---: | ---: |')
   for (const [proxy, sample] of Object.entries(rows)) {
