@@ -39,7 +39,7 @@ import { browserRequests, launchRoutes } from './session/launch-routes.ts'
 import { createOpenOwnLaunch } from './session/own-launch.ts'
 import { createSessionRecords } from './session/session-records.ts'
 import { createStaffSite } from './staff/create-staff-site.ts'
-import { createStore } from './store/create.ts'
+import { createStore, recordForm } from './store/create.ts'
 import { createBindingVault } from './vault/bindings.ts'
 import { createKeyRing } from './vault/key-ring.ts'
 import { createLaunchIndex } from './vault/launch-index.ts'
@@ -152,11 +152,8 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
     log.error({ event: 'store.fault', operation: record, reason: fault })
 
   const index = createLaunchIndex({ store, pseudonyms: ground.pseudonyms })
-  const session = { idleMs, absoluteMs }
-  const launchRecords = 'redis' in config.store ? config.store.redis.launchRecords : undefined
-  const vault = matrix.watching(
-    createVault({ store, keyRing, now, session, launchRecords, index, onGarbage }),
-  )
+  const kept = { store, keyRing, now, session: { idleMs, absoluteMs }, index, onGarbage }
+  const vault = matrix.watching(createVault({ ...kept, ...recordForm(config.store) }))
   const tokens = createTokens({
     vault,
     store,

@@ -17,3 +17,8 @@ export function createStore(
     ? createRedisStore({ config: config.redis, ...deps })
     : createEmbeddedStore({ now: deps.now })
 }
+
+/** In which form launch records are to be written; undefined where the configuration does not say. */
+export const recordForm = (config: Config['store']) => ({
+  launchRecords: 'redis' in config ? config.redis.launchRecords : undefined,
+})

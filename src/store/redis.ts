@@ -5,13 +5,14 @@ import type { RedisClient, RedisConfig } from './redis/client.ts'
 import { createAsker } from './redis/fault.ts'
 import type { RedisAsker, StoreFault } from './redis/fault.ts'
 import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
+import { launchFields, readFields, sealedBytes } from './redis/launch-fields.ts'
 import { createLink } from './redis/link.ts'
 import { auditPart } from './redis/audit.ts'
 import { matrixPart } from './redis/matrix.ts'
 import { writesPart } from './redis/writes.ts'
 import * as names from './redis/names.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
-import type { LaunchKey, NewLaunch, Store, StoredLaunch } from './store.ts'
+import type { LaunchKey, NewLaunch, Store } from './store.ts'
 
 /**
  * The store on Redis 6.2 or newer: a single server, Sentinel or Cluster. Lives are given to Redis as durations, so a
@@ -179,7 +180,7 @@ function launchPart(
           names.launchName(key),
           names.launchPrefix(key.session),
           key.launch,
-          bytesOf(launch.sealed),
+          sealedBytes(launch.sealed),
           Math.floor(launch.idleAt),
           lifeUntil(launch.expiresAt) + launchKeptAfterMs,
         ),
@@ -191,11 +192,7 @@ function launchPart(
 
     async readLaunch(key) {
       const name = names.launchName(key)
-      return readFields(
-        await ask('readLaunch', () =>
-          client.hmgetBuffer(name, 'sealed', 'version', 'idleAt', 'ended'),
-        ),
-      )
+      return readFields(await ask('readLaunch', () => client.hmgetBuffer(name, ...launchFields)))
     },
 
     async replaceLaunch(key, version, sealed, lease) {
@@ -205,7 +202,7 @@ function launchPart(
           keys.length,
           ...keys,
           version,
-          bytesOf(sealed),
+          sealedBytes(sealed),
           names.changesChannel,
           `changed|${key.session}|${key.launch}`,
           ...(lease ? [lease.holder] : []),
@@ -329,19 +326,3 @@ function leasePart(
     },
   }
 }
-
-/** A launch's sealed record is bytes, of which a text would keep only those that are UTF-8. */
-const bytesOf = (sealed: string): Buffer => Buffer.from(sealed, 'latin1')
-
-/** sealed, version, idleAt, ended, as HMGET gives them. Whatever is not of this form counts as missing. */
-function readFields(fields: unknown): StoredLaunch | undefined {
-  if (!Array.isArray(fields) || fields.length !== 4 || !fields.every(Buffer.isBuffer))
-    return undefined
-  const [sealed = '', version = '', idleAt = '', ended = ''] = fields.map((field) =>
-    field.toString('latin1'),
-  )
-  if (!isWholeNumber(version) || !isWholeNumber(idleAt)) return undefined
-  return { sealed, version: Number(version), idleAt: Number(idleAt), ended }
-}
-
-const isWholeNumber = (value: string): boolean => /^\d{1,15}$/.test(value)

@@ -17,11 +17,11 @@ export type SealPurpose =
 /** DESIGN rule 10: the first key seals, every key opens. */
 export interface KeyRing {
   /** `name` is the record's own key name: a box that was moved elsewhere does not open. */
-  seal(purpose: SealPurpose, name: string, text: string): string
+  readonly seal: (purpose: SealPurpose, name: string, text: string) => string
   /** Into half as much: a box of bytes, each of them one character. */
-  sealPacked(purpose: SealPurpose, name: string, text: string): string
+  readonly sealPacked: (purpose: SealPurpose, name: string, text: string) => string
   /** Of either form. */
-  open(purpose: SealPurpose, name: string, box: string): Opened
+  readonly open: (purpose: SealPurpose, name: string, box: string) => Opened
 }
 
 export type Opened =
@@ -57,12 +57,6 @@ export function createKeyRing(keys: readonly RingKey[]): KeyRing {
   if (sealing === undefined) throw new TypeError('a key ring needs at least one key')
   if (ring.size !== keys.length) throw new TypeError('two keys of a key ring have one id')
 
-  const encode = (purpose: SealPurpose, text: string): Buffer => {
-    const plain = Buffer.from(text, 'utf8')
-    if (plain.length <= maxTextBytes) return plain
-    throw new SmartBffError('INTERNAL', { detail: `too large to seal: ${purpose}` })
-  }
-
   return {
     seal(purpose, name, text) {
       const prefix = prefixOf(1, sealing.id)
@@ -93,6 +87,12 @@ export function createKeyRing(keys: readonly RingKey[]): KeyRing {
       return { ok: true, text, stale: subkeys !== sealing }
     },
   }
+}
+
+function encode(purpose: SealPurpose, text: string): Buffer {
+  const plain = Buffer.from(text, 'utf8')
+  if (plain.length <= maxTextBytes) return plain
+  throw new SmartBffError('INTERNAL', { detail: `too large to seal: ${purpose}` })
 }
 
 interface Prefix {

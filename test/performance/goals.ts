@@ -11,7 +11,7 @@ export interface Goal {
   /** A time on the clock or on a core: it says something on the same machine alone. Ratios and sizes do anywhere. */
   readonly time: boolean
   /** Undefined where the run did not measure it. */
-  seen(results: Results): number | undefined
+  readonly seen: (results: Results) => number | undefined
 }
 
 export interface Reached {
