@@ -3,7 +3,6 @@ import { newIncident } from '../web/incident.ts'
 import type { FhirDeps } from './deps.ts'
 import type { Exchange } from './exchange.ts'
 import { createProver } from './guard/prove.ts'
-import { createScanner } from './guard/scan.ts'
 import { serve } from './pipeline.ts'
 import { spanWordsOf } from './traced.ts'
 
@@ -14,7 +13,7 @@ import { spanWordsOf } from './traced.ts'
 export type FhirDoor = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean
 
 export function createFhirDoor(outer: FhirDeps): FhirDoor {
-  const deps = { ...outer, prove: createProver(createScanner()) }
+  const deps = { ...outer, prove: createProver() }
   return (incoming, outgoing) => {
     if (!isOurs(incoming.url ?? '')) return false
     const exchange = begin(incoming, outgoing, deps)

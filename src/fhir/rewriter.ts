@@ -1,6 +1,5 @@
 import { isId } from '../smart/interactions.ts'
-import { resourceTypes } from '../smart/tables/resource-types.ts'
-import { isIdAt, sameBytes } from './guard/members.ts'
+import { isRecordPath } from './record-path.ts'
 import type { Links } from './links.ts'
 import { writeBinary, writePage, readBinary } from './handles.ts'
 import { printPath, printQuery } from './request.ts'
@@ -12,8 +11,6 @@ import type { Restorer } from './write/restore.ts'
 export interface Rewriter {
   /** An absolute URL of a record under the EHR's base, as ours. Undefined: not such a URL, left as it is. */
   record(url: string): string | undefined
-  /** The same for a URL that stands in bytes: where the EHR's base ends in it. Undefined: left as it is. */
-  recordAt(bytes: Buffer, start: number, end: number): number | undefined
   /** What comes to stand in place of the EHR's base. */
   readonly base: string
   /** A Location header, which may be relative to the base. Undefined: it names no record of ours, and is dropped. */
@@ -53,8 +50,6 @@ const maxTokenLength = 12_288
 export function createRewriter(options: RewriterOptions): Rewriter {
   const { links, launch, request, urls, base } = options
   const ours = `${options.publicUrl}/fhir/${launch}`
-  const prefix = Buffer.from(`${base}/`)
-  const isInstancePath = createInstancePath()
   const binaryPath = `${urls.prefix}/Binary/`
   const record = (url: string): string | undefined => {
     if (!url.startsWith(`${base}/`)) return undefined
@@ -64,13 +59,6 @@ export function createRewriter(options: RewriterOptions): Rewriter {
   return {
     record,
     base: ours,
-    recordAt: (bytes, start, end) => {
-      if (!sameBytes(prefix, bytes, start)) return undefined
-      const rest = start + prefix.length - 1
-      const known =
-        isInstancePath(bytes, rest, end) || isRecordPath(bytes.toString('latin1', rest, end))
-      return known ? rest : undefined
-    },
     location: (url) => {
       const target = urls.resolveLink(url)
       return target?.startsWith(`${urls.prefix}/`) === true
@@ -116,24 +104,4 @@ export function createRestorer(
 
 function queryOf(parameters: readonly Parameter[]): string {
   return parameters.length === 0 ? '' : `?${printQuery(parameters)}`
-}
-
-/** `/Type/id` in bytes, for the type that the last one had; a search answers with one type mostly. */
-function createInstancePath(): (bytes: Buffer, start: number, end: number) => boolean {
-  let last: Uint8Array = new Uint8Array(0)
-  return (bytes, start, end) => {
-    const slash = bytes.indexOf(0x2f, start + 1)
-    if (slash === -1 || slash >= end || !isIdAt(bytes, slash + 1, end)) return false
-    if (last.length === slash + 1 - start && sameBytes(last, bytes, start)) return true
-    if (!resourceTypes.has(bytes.toString('latin1', start + 1, slash))) return false
-    last = Buffer.from(bytes.subarray(start, slash + 1))
-    return true
-  }
-}
-
-function isRecordPath(path: string): boolean {
-  const [, type = '', id = '', history, version, ...rest] = path.split('/')
-  if (!resourceTypes.has(type) || !isId(id) || rest.length > 0) return false
-  if (history === undefined) return true
-  return history === '_history' && version !== undefined && isId(version)
 }

@@ -1,162 +1,209 @@
 import { isUtf8 } from 'node:buffer'
+import { isId } from '../../smart/interactions.ts'
 import { patientFreeTypes } from '../../smart/patient-free.ts'
 import { subjects } from '../../smart/tables/subjects.ts'
 import type { Expectation } from '../expectation.ts'
-import { isIdAt, members, sameBytes } from './members.ts'
-import { events, eventSize } from './notes.ts'
-import type { Scan } from './notes.ts'
-import type { Scanner } from './scan.ts'
+import { isRecordPath } from '../record-path.ts'
+import * as codes from './codes.ts'
+import { createScanner } from './scan.ts'
+import type { Scan } from './scan.ts'
+import { createSplice } from './splice.ts'
+import type { Splice } from './splice.ts'
+import { createVector } from './vector.ts'
 
 /**
  * The common case, proved on the bytes: every resource of a search or a read is of an allowed type with an unrestricted
  * scope and has the patient in context as its subject, in plain words. Anything else proves nothing, and the answer is
  * judged in full; so this may be narrow, but never wider than src/fhir/judge.ts.
  */
-export interface Proved {
+export interface Proved extends Proof {
   readonly kind: 'proved'
   readonly bytes: Buffer
+  /** For the rewrite step: the bytes still stand in its memory. */
+  readonly splice: Splice
+}
+
+interface Proof {
   readonly count: number
-  /** What the rewrite step looks at: three numbers each, a code of `events`, start and end, in no order. */
-  readonly spots: readonly number[]
+  /** Where URLs of records begin under the EHR's base, whose so many bytes the rewrite step replaces. */
+  readonly urls: readonly number[]
+  readonly baseBytes: number
+  /** Where the value of `Bundle.link` stands. */
+  readonly link: Span | undefined
+}
+
+interface Span {
+  readonly start: number
+  readonly end: number
 }
 
 /** Undefined: not proved, which is not refused. */
 export type Prove = (bytes: Buffer, expected: Expectation) => Proved | undefined
 
-export function createProver(scanner: Scanner): Prove {
+export function createProver(): Prove {
+  const vector = createVector()
+  const scanner = createScanner(vector)
+  const splice = createSplice(vector)
   return (bytes, expected) => {
-    const { shape, patient, version } = expected
+    const { shape, patient, version, base } = expected
     if (patient === undefined || version !== undefined) return undefined
     if (shape !== 'search' && shape !== 'resource') return undefined
     if (!isUtf8(bytes)) return undefined
-    const scan = scanner.scan(bytes)
-    return scan === undefined ? undefined : proveScan(scan, bytes, expected, patient)
+    const scan = scanner.scan(bytes, `${base}/`)
+    const proof = scan === undefined ? undefined : proveScan(scan, expected, patient)
+    return proof === undefined ? undefined : { kind: 'proved', bytes, ...proof, splice }
   }
 }
 
-function proveScan(
-  scan: Scan,
-  bytes: Buffer,
-  expected: Expectation,
-  patient: string,
-): Proved | undefined {
-  const judge = createTypeJudge(bytes, expected, patient)
-  const spots: number[] = []
+function proveScan(scan: Scan, expected: Expectation, patient: string): Proof | undefined {
+  const { events, memory, origin } = scan
   const single = expected.shape === 'resource'
   if (!single && !scan.bundleOnly) return undefined
+  const judge = createTypeJudge(scan, expected, patient)
+  const baseBytes = Buffer.byteLength(expected.base)
+  const urls = createUrls(scan, baseBytes)
+  let link: Span | undefined
   let count = 0
   let typed = single
   let rooted = false
-  for (let at = 0; at < scan.length; at += eventSize) {
-    const code = scan.events[at]!
-    const start = scan.events[at + 1]!
-    const end = scan.events[at + 2]!
-    if (code === events.rootType) typed ||= isSearchType(bytes, start, end)
-    else if (code !== events.resource) {
+  for (let at = 0; at < events.length; at += codes.eventWords) {
+    const first = events[at + 1]!
+    const second = events[at + 2]!
+    const kind = events[at]!
+    if (kind === codes.urlEvent) urls.add(at)
+    else if (kind === codes.typeEvent) {
+      typed ||= searchTypes.has(memory.toString('latin1', first, second))
+    } else if (kind === codes.linkEvent) {
       // Of a record it is an element of its own, such as Patient.link; only a Bundle's holds pages.
-      if (!single || code !== events.rootLink) spots.push(code, start, end)
-    } else if (scan.events[at + 1] === 1) {
-      rooted = single ? judge.root(scan.events, at) : isBundle(bytes, scan.events, at)
+      if (single) continue
+      link = { start: first - origin, end: second - origin }
+      urls.removeFrom(link.start)
+    } else if (first === 1) {
+      rooted = single ? judge.root(at) : judge.isBundle(at)
       if (!rooted) return undefined
-    } else if (scan.events[at + 2] === members.contained) {
-      if (!judge.contained(scan.events, at)) return undefined
+    } else if (second === codes.contained) {
+      if (!judge.contained(at)) return undefined
     } else {
       // In a search a resource stands at one place: Bundle.entry[].resource, the fourth level.
-      if (single || scan.events[at + 1] !== 4 || !judge.standing(scan.events, at)) return undefined
+      if (single || first !== 4 || !judge.standing(at)) return undefined
       count += 1
     }
   }
-  return rooted && typed ? { kind: 'proved', bytes, count: single ? 1 : count, spots } : undefined
+  if (!rooted || !typed) return undefined
+  return { count: single ? 1 : count, urls: urls.list, baseBytes, link }
+}
+
+const searchTypes: ReadonlySet<string> = new Set(['searchset', 'collection'])
+
+interface Urls {
+  readonly list: readonly number[]
+  add(at: number): void
+  /** What is replaced as a whole has no places in it. */
+  removeFrom(start: number): void
+}
+
+/** Which of the URLs under the EHR's base lead to a record. */
+function createUrls({ events, memory, origin }: Scan, baseBytes: number): Urls {
+  const list: number[] = []
+  let lastIsRecord = false
+  return {
+    list,
+    add: (at) => {
+      const start = events[at + 1]!
+      // Like the last one, which led to a record: so does this.
+      if (!lastIsRecord || events[at + 3] === 0) {
+        const path = memory.toString('latin1', start + baseBytes, events[at + 2])
+        lastIsRecord = isRecordPath(path)
+      }
+      if (lastIsRecord) list.push(start - origin)
+    },
+    removeFrom: (start) => {
+      while ((list.at(-1) ?? -1) >= start) list.pop()
+    },
+  }
 }
 
 interface TypeJudge {
-  root(list: Int32Array, at: number): boolean
-  standing(list: Int32Array, at: number): boolean
-  contained(list: Int32Array, at: number): boolean
+  root(at: number): boolean
+  isBundle(at: number): boolean
+  standing(at: number): boolean
+  contained(at: number): boolean
 }
 
-/** What has to hold for a type. `subject`: the member to look at; none for patient-free types; `id`: Patient itself. */
+/** What has to hold for a type. */
 interface TypeRule {
-  readonly name: Uint8Array
   readonly allowed: boolean
+  /** The member to look at; none for patient-free types; of a Patient its own id. */
   readonly subject: number
 }
 
-const selfSubject = -1
+const ownId = -1
 
-function createTypeJudge(bytes: Buffer, expected: Expectation, patient: string): TypeJudge {
-  const rules: TypeRule[] = []
-  const relative = Buffer.from(`Patient/${patient}`)
-  const absolute = Buffer.from(`${expected.base}/Patient/${patient}`)
-  const own = Buffer.from(patient)
+function createTypeJudge(
+  { events, memory }: Scan,
+  expected: Expectation,
+  patient: string,
+): TypeJudge {
+  const rules = new Map<string, TypeRule>()
+  const subjectTexts = [`Patient/${patient}`, `${expected.base}/Patient/${patient}`]
+  /** The last one was proved, by what the scan compares. */
+  let lastProved = false
 
-  const ruleAt = (start: number, end: number): TypeRule => {
-    for (const rule of rules) if (isSame(rule.name, bytes, start, end)) return rule
-    const rule = makeRule(bytes.toString('latin1', start, end), expected)
-    rules.push(rule)
+  /** The text of which the two places are told from there on. */
+  const textAt = (at: number): string => memory.toString('latin1', events[at], events[at + 1])
+  const typeAt = (at: number): string => textAt(at + 3)
+  const idAt = (at: number): string => (events[at + 5] === 0 ? '' : textAt(at + 5))
+
+  const ruleOf = (type: string): TypeRule => {
+    const rule = rules.get(type) ?? makeRule(type, expected)
+    rules.set(type, rule)
     return rule
   }
 
-  const hasSubject = (rule: TypeRule, list: Int32Array, at: number): boolean => {
-    if (rule.subject === members.none) return true
-    if (rule.subject === selfSubject) return isSame(own, bytes, list[at + 5]!, list[at + 6]!)
+  const hasSubject = (subject: number, at: number): boolean => {
     let slot = at + 7
-    if (list[slot] !== rule.subject) slot = at + 10
-    if (list[slot] !== rule.subject) return false
-    const start = list[slot + 1]!
-    const end = list[slot + 2]!
-    return isSame(relative, bytes, start, end) || isSame(absolute, bytes, start, end)
+    if (events[slot] !== subject) slot = at + 10
+    return events[slot] === subject && subjectTexts.includes(textAt(slot + 1))
   }
 
-  const standing = (list: Int32Array, at: number): boolean => {
-    const rule = ruleAt(list[at + 3]!, list[at + 4]!)
-    return rule.allowed && isIdAt(bytes, list[at + 5]!, list[at + 6]!) && hasSubject(rule, list, at)
+  const prove = (at: number): boolean => {
+    const { allowed, subject } = ruleOf(typeAt(at))
+    const own = idAt(at)
+    lastProved = false
+    if (!allowed || !isId(own)) return false
+    if (subject === ownId) return own === patient
+    lastProved = subject === codes.none || hasSubject(subject, at)
+    return lastProved
   }
 
   return {
-    standing,
-    root: (list, at) =>
-      bytes.toString('latin1', list[at + 3], list[at + 4]) === expected.resource &&
-      bytes.toString('latin1', list[at + 5], list[at + 6]) === expected.id &&
-      standing(list, at),
-    contained: (list, at) =>
-      patientFreeTypes.has(bytes.toString('latin1', list[at + 3], list[at + 4])),
+    // Of the last one's type and subject, in the same words.
+    standing: (at) => (lastProved && events[at + 13] === 1) || prove(at),
+    root: (at) => typeAt(at) === expected.resource && idAt(at) === expected.id && prove(at),
+    isBundle: (at) => typeAt(at) === 'Bundle',
+    contained: (at) => {
+      lastProved = false
+      return patientFreeTypes.has(typeAt(at))
+    },
   }
 }
 
 function makeRule(type: string, expected: Expectation): TypeRule {
-  const name = Buffer.from(type, 'latin1')
   const allowed = expected.permits(type).kind === 'all'
-  if (type === 'Patient') return { name, allowed, subject: selfSubject }
-  if (patientFreeTypes.has(type)) return { name, allowed, subject: members.none }
+  if (type === 'Patient') return { allowed, subject: ownId }
+  if (patientFreeTypes.has(type)) return { allowed, subject: codes.none }
   const path = Object.hasOwn(subjects, type) ? subjects[type]?.path : undefined
   const subject = path === undefined ? undefined : subjectMembers[path]
-  if (subject === undefined) return { name, allowed: false, subject: members.none }
-  return { name, allowed, subject }
+  return subject === undefined ? { allowed: false, subject: codes.none } : { allowed, subject }
 }
 
 /** Types whose subject stands deeper or among several are judged in full. */
 const subjectMembers: Readonly<Record<string, number>> = {
-  subject: members.subject,
-  patient: members.patient,
-  beneficiary: members.beneficiary,
-  candidate: members.candidate,
-  individual: members.individual,
-  for: members.for,
-  deliverTo: members.deliverTo,
-}
-
-const bundle = Buffer.from('Bundle')
-const searchTypes = [Buffer.from('searchset'), Buffer.from('collection')]
-
-function isBundle(bytes: Uint8Array, list: Int32Array, at: number): boolean {
-  return isSame(bundle, bytes, list[at + 3]!, list[at + 4]!)
-}
-
-function isSearchType(bytes: Uint8Array, start: number, end: number): boolean {
-  return searchTypes.some((type) => isSame(type, bytes, start, end))
-}
-
-function isSame(expected: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  return expected.length === end - start && sameBytes(expected, bytes, start)
+  subject: codes.subject,
+  patient: codes.patient,
+  beneficiary: codes.beneficiary,
+  candidate: codes.candidate,
+  individual: codes.individual,
+  for: codes.forMember,
+  deliverTo: codes.deliverTo,
 }

@@ -1,0 +1,87 @@
+import type { Vector } from './vector.ts'
+
+/** Puts texts in place of others in an answer: in the vector's memory, where it still stands since its scan. */
+export type Splice = (bytes: Buffer, edits: Edits, allocate: Allocate) => Buffer
+
+/** The same text at many places, in their order, each time instead of `cut` bytes; and another one at one more place. */
+export interface Edits {
+  readonly places: readonly number[]
+  readonly cut: number
+  readonly text: Buffer
+  /** None of the places is in it. */
+  readonly other: Edit | undefined
+}
+
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: Buffer
+}
+
+/** Memory of that many bytes, all of which are written. */
+export type Allocate = (bytes: number) => Buffer
+
+export function createSplice(vector: Vector): Splice {
+  return (bytes, edits, allocate) => {
+    const { places, cut, text } = edits
+    const other = edits.other ?? { start: bytes.length, end: bytes.length, text: nothing }
+    const size =
+      bytes.length +
+      places.length * (text.length - cut) +
+      (other.text.length - (other.end - other.start))
+    const origin = vector.load(bytes)
+    const room = origin === 0 ? 0 : vector.room(places.length * 4 + text.length + size)
+    if (room === 0) return spliceHere(bytes, { ...edits, other }, allocate(size))
+
+    const memory = vector.look()
+    new Int32Array(memory.buffer, room, places.length).set(places.map((place) => origin + place))
+    const textAt = room + places.length * 4
+    memory.set(text, textAt)
+    const target = textAt + text.length
+    /** From start to end of the answer, with the places from first to last. */
+    const part = (start: number, end: number, first: number, last: number, to: number): number =>
+      vector.splice(
+        origin + start,
+        origin + end,
+        room + first * 4,
+        last - first,
+        cut,
+        textAt,
+        text.length,
+        to,
+      )
+    const before = countBefore(places, other.start)
+    const middle = part(0, other.start, 0, before, target)
+    memory.set(other.text, middle)
+    part(other.end, bytes.length, before, places.length, middle + other.text.length)
+    const body = allocate(size)
+    memory.copy(body, 0, target, target + size)
+    return body
+  }
+}
+
+const nothing = Buffer.alloc(0)
+
+function countBefore(places: readonly number[], start: number): number {
+  const index = places.findIndex((place) => place >= start)
+  return index === -1 ? places.length : index
+}
+
+/** The same where the vector's memory has no room. */
+function spliceHere(
+  bytes: Buffer,
+  { places, cut, text, other }: Edits & { readonly other: Edit },
+  body: Buffer,
+): Buffer {
+  const before = countBefore(places, other.start)
+  const edits = places.map((start) => ({ start, end: start + cut, text }))
+  let from = 0
+  let to = 0
+  for (const edit of [...edits.slice(0, before), other, ...edits.slice(before)]) {
+    to += bytes.copy(body, to, from, edit.start)
+    to += edit.text.copy(body, to)
+    from = edit.end
+  }
+  bytes.copy(body, to, from)
+  return body
+}

@@ -1,0 +1,108 @@
+import { bundleMember, none } from '../codes'
+import { eventCount } from './memory'
+import { memberAt } from './names'
+import * as notes from './notes'
+import { afterSpace, escapes, quoteAfter, scalarEnd } from './tokens'
+
+export { base, eventsStart, inputFor, room, setBase } from './memory'
+export { learn } from './names'
+export { splice } from './splice'
+
+const quote: u8 = 0x22
+const space: u8 = 0x20
+const comma: u8 = 0x2c
+const colon: u8 = 0x3a
+
+/**
+ * One pass over an answer's bytes that builds nothing: a strict JSON tokenizer which notes, for each resource it meets,
+ * where its type, its id and its subject stand, and which URLs the rewrite step must look at. Whatever is unusual makes
+ * it unsure: -1. Else twice the number of events, and one more where the outermost object has no member but a Bundle's.
+ */
+export function scan(from: usize, length: i32): i32 {
+  notes.clear()
+  const end = from + length
+  let at = afterSpace(from)
+  let depth = 0
+  let member = none
+  let array = false
+  let byte = load<u8>(at)
+  // An answer is an object, or nothing that could be proved.
+  if (byte !== 0x7b) return -1
+  while (true) {
+    // A value begins at `at`, as that of `member`.
+    byte = load<u8>(at)
+    if (byte === quote) {
+      const before = escapes
+      const close = quoteAfter(at + 1)
+      if (close < 0) return -1
+      if (member !== none && !notes.text(member, depth, at + 1, close, escapes !== before)) {
+        return -1
+      }
+      at = <usize>close + 1
+    } else if ((byte | 0x20) === 0x7b) {
+      array = byte === 0x5b
+      if (!notes.open(array, member, depth, at)) return -1
+      depth += 1
+      at += 1
+      if (load<u8>(at) <= space) at = afterSpace(at)
+      if (load<u8>(at) !== (array ? 0x5d : 0x7d)) {
+        if (array) member = notes.holderAt(depth)
+        else {
+          at = nameEnd(at, depth)
+          if (at === 0) return -1
+          member = named
+        }
+        continue
+      }
+    } else {
+      if (member !== none && !notes.scalar(member, depth)) return -1
+      const close = scalarEnd(at)
+      if (close < 0) return -1
+      at = close
+    }
+    // It has ended, and perhaps what holds it too.
+    while (true) {
+      byte = load<u8>(at)
+      if (byte <= space) {
+        at = afterSpace(at)
+        byte = load<u8>(at)
+      }
+      if (byte === comma) break
+      if (byte !== (array ? 0x5d : 0x7d)) return -1
+      at += 1
+      if (!notes.close(array, depth, at)) return -1
+      depth -= 1
+      if (depth === 0) return afterSpace(at) === end ? eventCount() * 2 + i32(notes.bundleOnly) : -1
+      array = notes.isArray(depth)
+    }
+    at += 1
+    if (load<u8>(at) <= space) at = afterSpace(at)
+    if (array) member = notes.holderAt(depth)
+    else {
+      at = nameEnd(at, depth)
+      if (at === 0) return -1
+      member = named
+    }
+  }
+}
+
+/** The member that the last name was. */
+let named: i32 = none
+
+/** From the quote of a name to the value behind it; 0: unsure. An escape in a name could spell any name. */
+function nameEnd(at: usize, depth: i32): usize {
+  if (load<u8>(at) !== quote) return 0
+  const before = escapes
+  const from = at + 1
+  const close = quoteAfter(from)
+  if (close < 0 || escapes !== before) return 0
+  named = memberAt(from, close - <i32>from)
+  if (depth === 1) notes.atRoot(named)
+  if (named === bundleMember) named = none
+  if (named !== none && !notes.first(named, depth)) return 0
+  let next = <usize>close + 1
+  if (load<u8>(next) <= space) next = afterSpace(next)
+  if (load<u8>(next) !== colon) return 0
+  next += 1
+  return load<u8>(next) <= space ? afterSpace(next) : next
+}
