@@ -32,6 +32,16 @@ export function isUrgent({ tokens }: LaunchRecord, now: number): boolean {
 export const isYoung = ({ tokens }: LaunchRecord, now: number, minIntervalMs: number): boolean =>
   now < tokens.receivedAt + minIntervalMs
 
+/**
+ * `invalid_client` is about us and not about the refresh token: a key that the EHR could not fetch, a clock that is wrong
+ * (RFC 7521 4.2). While the access token serves, a refresh so refused is tried again later.
+ */
+export const isFinal = (
+  record: LaunchRecord,
+  { reason }: Extract<RefreshOutcome, { kind: 'refused' }>,
+  now: number,
+): boolean => reason !== 'invalid_client' || !isUsable(record, now)
+
 /** RFC 6749 6: what the answer does not name stays as it was. The lifetime counts from before the call. */
 export function renewed(
   record: LaunchRecord,

@@ -61,7 +61,7 @@ export type RefreshOutcome =
       /** The launch context members that came. A patient among them is the record's own, or its first. */
       readonly context?: Partial<LaunchContext>
     }
-  /** Refused for good (invalid_grant and its kin): the user must authorize again. */
+  /** Refused (invalid_grant and its kin): the user must authorize again, unless it was about us (token-rules.ts, isFinal). */
   | { readonly kind: 'refused'; readonly reason: AuditReason }
   /** Timeout, connection fault, 5xx: it may or may not have happened. */
   | { readonly kind: 'uncertain'; readonly reason: AuditReason }

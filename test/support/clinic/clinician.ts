@@ -25,6 +25,10 @@ interface Chart {
   readonly patient: string
   /** The server said that this launch is no more; the user opens the chart again. */
   over: boolean
+  /** Something did not come in this look; the user tries again soon. */
+  troubled: boolean
+  /** The user has asked for its end. */
+  ending: boolean
 }
 
 const burst = (patient: string): readonly string[] => [
@@ -43,6 +47,8 @@ const burst = (patient: string): readonly string[] => [
 ]
 
 const pagesMax = 3
+/** Who did not get what was asked for tries again, at the latest after so long. */
+const againMs = 10_000
 /** One look in so many ends with the next patient. */
 const nextPatientIn = 8
 
@@ -52,7 +58,9 @@ export async function work(deps: ClinicianDeps, patients: readonly string[]): Pr
   while (!signal.aborted) {
     // oxlint-disable-next-line no-await-in-loop -- a person does one thing after the other
     chart = await look(deps, patients, chart)
-    const pause = thinkMs.from + Math.random() * (thinkMs.to - thinkMs.from)
+    const thinking = thinkMs.from + Math.random() * (thinkMs.to - thinkMs.from)
+    const again = chart === undefined || chart.troubled
+    const pause = again ? Math.min(thinking, Math.random() * againMs) : thinking
     // oxlint-disable-next-line no-await-in-loop -- see above
     await sleep(pause, undefined, { signal }).catch(() => undefined)
   }
@@ -66,9 +74,11 @@ async function look(
 ): Promise<Chart | undefined> {
   const chart = open ?? (await launch(deps, one(patients)))
   if (chart === undefined) return undefined
+  chart.troubled = false
+  if (chart.ending) return next(deps, patients, chart)
   if (open !== undefined) {
-    await ask(deps, chart, 'return', `/launches/${chart.launch}/activity`, 'POST')
-    const told = await ask(deps, chart, 'return', `/launches/${chart.launch}`)
+    await ask(deps, chart, 'return', `${pathOf(chart)}/activity`, 'POST')
+    const told = await ask(deps, chart, 'return', pathOf(chart))
     if (told !== undefined && (JSON.parse(told) as { patient: string }).patient !== chart.patient) {
       deps.tally.wrong(`the launch of ${chart.patient} says another patient`)
     }
@@ -80,11 +90,24 @@ async function look(
     return undefined
   }
   if (Math.random() * nextPatientIn >= 1) return chart
-  const ended = await ask(deps, chart, 'end', `/launches/${chart.launch}`, 'DELETE')
-  if (ended === undefined) return chart
-  deps.onLaunch(-1)
-  return undefined
+  return next(deps, patients, chart)
 }
+
+/** Ends the chart and opens the next one. An end without an answer is asked for again, and may have come true. */
+async function next(
+  deps: ClinicianDeps,
+  patients: readonly string[],
+  chart: Chart,
+): Promise<Chart | undefined> {
+  const asked = chart.ending
+  chart.ending = true
+  const ended = await ask(deps, chart, asked ? 'end again' : 'end', pathOf(chart), 'DELETE')
+  if (ended === undefined && !chart.over) return chart
+  deps.onLaunch(-1)
+  return look(deps, patients, undefined)
+}
+
+const pathOf = ({ launch }: Chart): string => `/launches/${launch}`
 
 async function launch(deps: ClinicianDeps, patient: string): Promise<Chart | undefined> {
   const { browser, sandbox, tally } = deps
@@ -95,7 +118,7 @@ async function launch(deps: ClinicianDeps, patient: string): Promise<Chart | und
     await response.body?.cancel()
     if (id === undefined || response.status !== 200) return undefined
     deps.onLaunch(1)
-    return { launch: id, patient, over: false }
+    return { launch: id, patient, over: false, troubled: false, ending: false }
   } catch (error) {
     tally.count('launch', lost(error))
     return undefined
@@ -138,14 +161,17 @@ async function ask(
     const headers = method === 'GET' ? {} : { origin: publicUrl }
     const response = await browser.fetch(path, { method, headers })
     const text = await response.text()
-    tally.count(action, seen(response))
-    if (response.ok) return text
     const state = response.headers.get('smart-bff-state')
+    const over = action === 'end again' && state === 'session_ended'
+    tally.count(action, over ? '200' : seen(response))
+    if (response.ok || over) return text
     if (state === null) tally.wrong(`${response.status} without a state: ${action}`)
+    chart.troubled = true
     if (response.status === 401 || response.status === 409) chart.over = true
     return undefined
   } catch (error) {
     tally.count(action, lost(error))
+    chart.troubled = true
     return undefined
   }
 }
