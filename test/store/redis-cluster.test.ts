@@ -3,6 +3,7 @@ import t from 'tap'
 import { createRedisStore } from '../../src/store/redis.ts'
 import type { LaunchKey, Store } from '../../src/store/store.ts'
 import { storeContract } from '../contracts/store.ts'
+import { slotOf as hashSlot } from '../../src/store/redis/masters.ts'
 import { startClusterGroup, tell } from '../support/redis-groups.ts'
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<boolean> => {
@@ -102,6 +103,12 @@ t.test('a Cluster of three masters', { timeout: 240_000 }, async (t) => {
     t.equal(await store.replicated(5_000), true)
   })
 
+  await t.test('the slot of a name is what Redis says', async (t) => {
+    for (const name of ['0', '17', 'abc', '123456789', '']) {
+      t.equal(String(hashSlot(name)), await tell(first.port, ['CLUSTER', 'KEYSLOT', name]), name)
+    }
+  })
+
   await t.test('a master dies and its replica takes over', async (t) => {
     const keys = await Promise.all(Array.from({ length: 20 }, (_, n) => begin(`s${n}`)))
     const lost: LaunchKey[] = []
@@ -121,5 +128,52 @@ t.test('a Cluster of three masters', { timeout: 240_000 }, async (t) => {
     t.equal(await store.replaceLaunch(gone, 2, 'back'), false)
     t.ok(await until(() => works(store.claimDue({ limit: 1, hideMs: 1 }))))
     t.ok(await until(() => store.linkAlive()), 'and every master beats')
+  })
+})
+
+/** DESIGN rule 12: what a replica of ours believes from memory ends with the master that would have told it otherwise. */
+t.test('a master of a Cluster that is none any more', { timeout: 240_000 }, async (t) => {
+  const group = await startClusterGroup()
+  const open = (): Store => createRedisStore({ config: group.config, now: Date.now })
+  const store = open()
+  t.teardown(async () => {
+    for (const { resume } of group.masters) resume()
+    await store.close()
+    await group.stop()
+  })
+  const [first, ...others] = group.masters
+  if (first === undefined) throw new Error('no master')
+  const beatsAt = async (port: number): Promise<boolean> =>
+    (await tell(port, ['KEYS', 'beat:*'])) !== ''
+  t.ok(await until(() => store.linkAlive()))
+  for (const { port } of group.masters) t.ok(await until(() => beatsAt(port)), 'each takes writes')
+
+  await t.test('demoted in a planned failover', async (t) => {
+    const seen = { dead: false }
+    const watch = setInterval(() => {
+      seen.dead ||= !store.linkAlive()
+    }, 5)
+    await group.failover()
+    const demotedAt = performance.now()
+    t.ok(await until(() => seen.dead), 'the link is not believed')
+    t.ok(performance.now() - demotedAt < 900, 'within a second')
+    // Nothing is read or written here that would make the client read the slots anew.
+    t.ok(await until(() => store.linkAlive()))
+    t.ok(performance.now() - demotedAt < 4_000, 'the refused write has them read anew')
+    clearInterval(watch)
+    t.ok(await until(() => beatsAt(group.replica.port)), 'the new master beats')
+    t.ok(await until(async () => !(await beatsAt(first.port))), 'the old one does not')
+  })
+
+  await t.test('cut off from the majority: it still publishes, and is not believed', async (t) => {
+    // It is the one that the failover made, and from here it is all that the client reaches.
+    for (const { pause } of [first, ...others]) pause()
+    t.ok(await until(() => !store.linkAlive()))
+    const cut = group.replica.port
+    t.ok(await until(async () => (await tell(cut, ['CLUSTER', 'INFO'])).includes('state:fail')))
+    t.equal(await tell(cut, ['PUBLISH', 'smart-bff:changes', 'nothing']), '0')
+    t.ok(await until(async () => !(await beatsAt(cut))), 'it takes no beat')
+    for (const { resume } of [first, ...others]) resume()
+    t.ok(await until(() => store.linkAlive()), 'and beats again when it is back')
   })
 })

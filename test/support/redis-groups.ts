@@ -61,6 +61,8 @@ export interface ClusterGroup {
   readonly replica: TestRedis
   /** Moves one slot with all that it holds to the master that is named, `pause` between the steps. */
   moveSlot(slot: number, to: TestRedis, pause: () => Promise<void>): Promise<void>
+  /** The replica takes the first master's place, both being well; answers once the old one is its replica. */
+  failover(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -111,6 +113,10 @@ export async function startClusterGroup(): Promise<ClusterGroup> {
       for (const { port } of [to, ...servers]) {
         await tell(port, ['CLUSTER', 'SETSLOT', name, 'NODE', id.get(to) ?? ''])
       }
+    },
+    failover: async () => {
+      await tell(replica.port, ['CLUSTER', 'FAILOVER'])
+      await saying(first.port, ['ROLE'], 'slave')
     },
     stop: async () => {
       await Promise.all(all.map((server) => server.stop()))

@@ -4,7 +4,8 @@ import { linkFreshMs } from '../store.ts'
 import type { Change, Store } from '../store.ts'
 import { createRedisClient } from './client.ts'
 import type { RedisClient, RedisConfig } from './client.ts'
-import { beatChannel, beatName, changesChannel, readChange } from './names.ts'
+import { createMasters } from './masters.ts'
+import { beatChannel, changesChannel, readChange } from './names.ts'
 
 /**
  * The link that tells this replica of ends (DESIGN rule 12). A beat is published on the way that the commands go and
@@ -27,6 +28,7 @@ export function createLink(config: RedisConfig, client: RedisClient): Link {
     for (const listener of listeners) listener(change)
   }
   const beats = createBeats(() => tell({ kind: 'gap' }))
+  const masters = createMasters(client)
   const channel = beatChannel(randomUUID())
   const hear = (from: string, message: string): void => {
     if (from === channel) return beats.heard(message)
@@ -38,9 +40,9 @@ export function createLink(config: RedisConfig, client: RedisClient): Link {
     tell({ kind: 'gap' })
   })
   const timer = setInterval(() => {
-    for (const [name, node] of mastersOf(client)) {
+    for (const { name, beat } of masters()) {
       // A beat that cannot be sent is a beat that does not come back.
-      node.beat(channel, beats.next(name)).catch(() => undefined)
+      beat(channel, beats.next(name)).catch(() => undefined)
     }
   }, beatMs)
   timer.unref()
@@ -50,7 +52,7 @@ export function createLink(config: RedisConfig, client: RedisClient): Link {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    alive: () => beats.fresh(mastersOf(client).map(([name]) => name)),
+    alive: () => beats.fresh(masters().map(({ name }) => name)),
     close: () => {
       clearInterval(timer)
       subscriber.close()
@@ -81,30 +83,6 @@ function createBeats(onLoss: () => void) {
       return names.length > 0 && names.every((name) => (last.get(name)?.sentAt ?? 0) > since)
     },
   }
-}
-
-interface Master {
-  beat(channel: string, message: string): Promise<unknown>
-}
-
-/**
- * Named, so that a Cluster's masters can be told apart; the others have the one that commands go to. There a beat needs
- * a write first: a master that was demoted still publishes what it is told, and hears nothing of the ends at the new one.
- */
-function mastersOf(client: RedisClient): readonly (readonly [string, Master])[] {
-  if (!(client instanceof Cluster)) {
-    const beat: Master['beat'] = async (channel, message) => {
-      await client.set(beatName(channel), '', 'PX', beatMs)
-      return client.publish(channel, message)
-    }
-    return [['0', { beat }]]
-  }
-  return client
-    .nodes('master')
-    .map((node) => [
-      `${node.options.host}:${node.options.port}`,
-      { beat: (channel, message) => node.publish(channel, message) },
-    ])
 }
 
 /** A subscription of its own connection, renewed as often as it is lost. */

@@ -53,8 +53,9 @@ export const changesChannel = 'smart-bff:changes'
 
 export const beatChannel = (replica: string): string => `smart-bff:beat:${replica}`
 
-/** What only a master takes, before a beat. */
-export const beatName = (channel: string): string => `beat:${channel}`
+/** What only a master takes, before a beat; in a Cluster with the hash tag of a slot of its own. */
+export const beatName = (channel: string, tag?: string): string =>
+  tag === undefined ? `beat:${channel}` : `beat:{${tag}}:${channel}`
 
 /** What the scripts publish: `changed|<session>|<launch>` or `ended|<session>|<launch or nothing>|<how>`. */
 export function readChange(message: string): Change | undefined {
