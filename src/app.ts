@@ -37,7 +37,7 @@ import { eventRoutes } from './session/event-routes.ts'
 import { createJoin } from './session/join.ts'
 import { browserRequests, launchRoutes } from './session/launch-routes.ts'
 import { createOpenOwnLaunch } from './session/own-launch.ts'
-import { createSessionRecords } from './session/session-records.ts'
+import { clocksOf, createSessionRecords } from './session/session-records.ts'
 import { createStaffSite } from './staff/create-staff-site.ts'
 import { createStore, recordForm } from './store/create.ts'
 import { createBindingVault } from './vault/bindings.ts'
@@ -65,7 +65,6 @@ import { launchRateLimit } from './web/rate-limit.ts'
  */
 export type App = Life
 
-const minuteMs = 60_000
 /** Pending cookies of one browser. */
 const pendingMax = 16
 const helperDirectory = fileURLToPath(new URL('../dist/browser/', import.meta.url))
@@ -146,13 +145,12 @@ function connectEhrs(config: Config, { audit, log, now }: Ground) {
 function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
   const { ehrs, refresh, directory, revoke } = ehrSide
   const { store, keyRing, now, audit, log, matrix, metrics } = ground
-  const idleMs = config.session.idleMinutes * minuteMs
-  const absoluteMs = config.session.absoluteMinutes * minuteMs
+  const session = clocksOf(config)
   const onGarbage = ({ record, fault }: { record: string; fault: string }): void =>
     log.error({ event: 'store.fault', operation: record, reason: fault })
 
   const index = createLaunchIndex({ store, pseudonyms: ground.pseudonyms })
-  const kept = { store, keyRing, now, session: { idleMs, absoluteMs }, index, onGarbage }
+  const kept = { store, keyRing, now, session, index, onGarbage }
   const vault = matrix.watching(createVault({ ...kept, ...recordForm(config.store) }))
   const tokens = createTokens({
     vault,
@@ -167,7 +165,8 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
     },
   })
   const cookies = createSessionCookies({ secrets: config.keys.session })
-  const records = createSessionRecords({ store, keyRing, now, idleMs, absoluteMs })
+  const records = createSessionRecords({ store, keyRing, now, ...session })
+  const drafts = createDrafts({ store, keyRing, keys: config.keys.encryption })
   const join = createJoin({
     records,
     store,
@@ -176,7 +175,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
     cookies,
   })
   return {
-    absoluteMs,
+    absoluteMs: session.absoluteMs,
     index,
     vault,
     // Ends what is over, in every replica; nothing merely evaporates.
@@ -187,11 +186,13 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
       audit,
       revoke,
       reindex: (key, record) => index.add(key, record),
+      forgetDraft: (record) => drafts.forget(record),
       now,
     }),
     tokens,
     cookies,
     records,
+    drafts,
     join,
     pending: createPendingVault({ store, keyRing, now, onGarbage }),
     openOwnLaunch: createOpenOwnLaunch({
@@ -232,7 +233,7 @@ async function serveBrowsers(
   fhir: Fhir,
 ): Promise<FastifyInstance> {
   const { audit, log, store, now, pseudonyms, health } = ground
-  const { cookies, records, openOwnLaunch } = launches
+  const { cookies, drafts, records, openOwnLaunch } = launches
   const { publicUrl: publicOrigin, rateLimits } = config
   const pages = createPages()
   const app = createAppParts(config.app)
@@ -250,7 +251,6 @@ async function serveBrowsers(
     },
   })
 
-  const drafts = createDrafts({ store, keyRing: ground.keyRing, keys: config.keys.encryption })
   const entry = { ...ehrSide, ...launches, audit, now, sessionCookies: cookies, pendingMax }
 
   // The EHR sends the clinician.
@@ -260,7 +260,6 @@ async function serveBrowsers(
       entryRoutes({
         ...entry,
         pages,
-        drafts,
         launchesMax: config.session.launchesPerBrowser,
         tracing: ground.tracing,
         callbackPaths: [...new Set(config.tenants.map(redirectPathOf))],
@@ -277,7 +276,7 @@ async function serveBrowsers(
     scope.addHook('onRequest', browserRequests({ publicOrigin, audit }))
     await scope.register(session)
     await scope.register(eventRoutes({ store }))
-    await scope.register(launchRoutes({ ...entry, drafts }))
+    await scope.register(launchRoutes(entry))
     await scope.register(draftRoutes({ openOwnLaunch, drafts }))
     await scope.register(confirmRoute({ openOwnLaunch, confirm: fhir.confirm }))
     await scope.register(renewRoute(entry))

@@ -191,7 +191,11 @@ export async function connect(): Promise<SmartBff> {
 
 async function reauthorize(id: string): Promise<void> {
   const url = `${location.origin}/launches/${id}/reauthorize`
-  const told: unknown = await (await send(url, { method: 'POST' })).json()
+  // Where in the app this document is: it comes back there.
+  const at = location.href.split(`/app/${id}/`)[1]
+  const headers = { 'content-type': 'application/json' }
+  const answer = await send(url, { method: 'POST', headers, body: JSON.stringify({ at }) })
+  const told: unknown = await answer.json()
   const place = isObject(told) ? text(told['location']) : null
   if (place === null) throw problem('data_unavailable', 0)
   location.assign(place)

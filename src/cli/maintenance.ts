@@ -6,7 +6,7 @@ import type { Config } from '../config/schema/config.ts'
 import { createEhrs } from '../ehr/connection.ts'
 import { createRevoke } from '../ehr/revoke.ts'
 import { SmartBffError } from '../errors.ts'
-import { createSessionRecords } from '../session/session-records.ts'
+import { clocksOf, createSessionRecords } from '../session/session-records.ts'
 import { createStore } from '../store/create.ts'
 import type { Store } from '../store/store.ts'
 import { createKeepers } from '../vault/keepers.ts'
@@ -52,13 +52,6 @@ interface Ground {
   readonly audit: Audit
   readonly store: Store
 }
-
-const minuteMs = 60_000
-
-const clocksOf = ({ session }: Config) => ({
-  idleMs: session.idleMinutes * minuteMs,
-  absoluteMs: session.absoluteMinutes * minuteMs,
-})
 
 /** Answers the exit code: 1 where no replica of the store has confirmed the ends. */
 async function revoke(

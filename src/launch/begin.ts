@@ -31,6 +31,8 @@ export interface BeginAsk {
   readonly launch: string
   /** The session of the launch that is to be authorized anew; `launch` is then its id. */
   readonly renews?: string
+  /** Where in the app that was asked for. */
+  readonly returnTo?: string | undefined
 }
 
 export type Begun =
@@ -148,6 +150,7 @@ export async function authorize(
     redirectUri: ehr.redirectUri,
     requested,
     ...(ask.renews === undefined ? {} : { renews: ask.renews }),
+    ...(ask.returnTo === undefined ? {} : { returnTo: ask.returnTo }),
     createdAt: deps.now(),
   })
   const stale = clearStalePendingCookies(held.cookies, { now: deps.now(), max: deps.pendingMax })

@@ -2,12 +2,13 @@ import type { Audit } from '../audit/event.ts'
 import type { ResolvedQuirks } from '../ehr/quirks.ts'
 import { userKey } from '../session/session-record.ts'
 import type { LaunchKey } from '../store/store.ts'
+import { createEnds } from '../vault/ends.ts'
 import type { EndCause, LaunchRecord } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
 
 /** What a completed launch does to the older ones of its browser: `onNewPatient` and `launchesPerBrowser`. */
 export interface OlderDeps {
-  readonly vault: Pick<Vault, 'list' | 'end'>
+  readonly vault: Pick<Vault, 'list' | 'end' | 'told'>
   readonly audit: Audit
   readonly revoke: (record: LaunchRecord) => Promise<void>
   readonly launchesMax: number
@@ -32,26 +33,19 @@ export async function endOlder(
     ...(completed.rules.onNewPatient === 'supersede' ? superseded(open, completed.record) : []),
     ...displaced(open, deps.launchesMax),
   ]
+  const ends = createEnds(deps)
   for (const { launch, cause } of doomed) {
-    // oxlint-disable-next-line no-await-in-loop -- records keep the order of events
-    const ended = await deps.vault.end({ session, launch }, 'superseded', cause)
-    // Ended by a launch that completed at the same instant: the record and the revocation are its own.
-    if (ended === undefined) continue
-    void deps.revoke(ended)
-    // oxlint-disable-next-line no-await-in-loop -- see above
-    await deps.audit.record({
-      event: 'launch.transition',
-      outcome: 'success',
-      state: 'superseded',
-      tenant: ended.tenant,
-      mode: ended.mode,
-      launch: ended.launch,
-      user: ended.user,
-      ...(ended.context.patient === undefined ? {} : { patient: ended.context.patient }),
+    const story = {
       request: completed.request,
       client: completed.client,
       reason: cause ?? 'new_patient',
-    })
+    } as const
+    // oxlint-disable-next-line no-await-in-loop -- records keep the order of events
+    const ended = await deps.vault.end({ session, launch }, 'superseded', story)
+    // Ended by a launch that completed at the same instant: the record and the revocation are its own.
+    if (ended === undefined) continue
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    await ends.tell(session, ended, story)
   }
 }
 

@@ -10,6 +10,7 @@ import type { LaunchRecord } from '../vault/record.ts'
 import { endCode } from '../vault/transitions.ts'
 import type { OpenLaunch, Vault } from '../vault/vault.ts'
 import { authorize, type BeginDeps } from './begin.ts'
+import { readReturnPath } from './return-path.ts'
 
 /** A new authorization of a launch that lives: for the same user and patient, in place. */
 export interface RenewRouteDeps extends BeginDeps {
@@ -18,12 +19,13 @@ export interface RenewRouteDeps extends BeginDeps {
 
 /**
  * `POST /launches/:launch/reauthorize`: where to send the browser. A launch value works once, so that an EHR launch is
- * opened again from the chart. For a scope with `browserRequests` and the browser session.
+ * opened again from the chart. The body may say where in the app this was asked for. For a scope with `browserRequests` and the browser session.
  */
 export function renewRoute(deps: RenewRouteDeps) {
   return async (scope: FastifyInstance): Promise<void> => {
     scope.post<{ Params: { launch: string } }>(
       '/launches/:launch/reauthorize',
+      { bodyLimit: maxBodyBytes },
       async (request, reply) => {
         const { key, tenant, mode } = await deps.openOwnLaunch(request, request.params.launch)
         if (tenant.paused !== undefined) throw new SmartBffError('LAUNCH_TENANT_PAUSED')
@@ -40,6 +42,7 @@ export function renewRoute(deps: RenewRouteDeps) {
             client: request.ip,
             launch: key.launch,
             renews: key.session,
+            returnTo: readReturnPath(whereIn(request.body)),
           },
           { cookies: readPendingCookies(request.headers.cookie), probe: undefined },
         )
@@ -49,6 +52,14 @@ export function renewRoute(deps: RenewRouteDeps) {
       },
     )
   }
+}
+
+/** One address. */
+const maxBodyBytes = 4096
+
+/** `{ "at": "…" }`, which may be missing. */
+function whereIn(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'at' in body ? body.at : undefined
 }
 
 export interface RenewDeps {

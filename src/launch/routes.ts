@@ -7,6 +7,8 @@ import { clearCookie } from '../session/cookies.ts'
 import type { Drafts } from '../session/drafts.ts'
 import type { Join, Joined } from '../session/join.ts'
 import type { Tracing } from '../tracing/tracing.ts'
+import type { LaunchKey } from '../store/store.ts'
+import { createEnds, transitionOf } from '../vault/ends.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Pages } from '../web/pages.ts'
@@ -15,6 +17,7 @@ import { begin, placeOf, type BeginAsk, type BeginDeps, type Begun } from './beg
 import { complete } from './complete.ts'
 import { endOlder } from './older.ts'
 import { renew } from './renew.ts'
+import { appAddress } from './return-path.ts'
 import { readCallbackParameters } from './parameters.ts'
 import { beginTrace, traceStep } from './traced.ts'
 import { proveOwn, take, type Resumed, type Taken } from './resume.ts'
@@ -125,8 +128,9 @@ async function answerCallback(
       if (joined.otherUser) reply.header('clear-site-data', clearSiteData)
       return redirect(reply, `/app/${record.launch}/`, joined.setCookies)
     }
-    await renew(deps, { cookieHeader, record, renews: resumed.pending.renews, ...here(request) })
-    return redirect(reply, `/app/${record.launch}/`, [clearCookie(resumed.cookie.name)])
+    const { renews, returnTo } = resumed.pending
+    await renew(deps, { cookieHeader, record, renews, ...here(request) })
+    return redirect(reply, appAddress(record.launch, returnTo), [clearCookie(resumed.cookie.name)])
   } catch (error) {
     await recordUnopened(deps, request, 'launch.failed', error, story)
     throw error
@@ -140,19 +144,21 @@ async function settle(
   resumed: Resumed,
   record: LaunchRecord,
 ): Promise<Joined> {
+  const story = { reason: 'other_user', ...here(request) } as const
   const joined = await deps.join({
     cookieHeader: request.headers.cookie,
     own: resumed.cookie,
     pendingCookies: resumed.cookies,
     tenant: record.tenant,
     user: record.user,
+    story,
   })
   // DESIGN rule 14: they have ended already; what follows is the record of it, in order, and the EHR's part. One fault
   // must not keep the others from it.
-  for (const ended of joined.ended) void deps.revoke(ended)
+  const ends = createEnds(deps)
   const results = await Promise.allSettled([
     ...(joined.begun ? [deps.audit.record(sessionStarted(request, record))] : []),
-    ...joined.ended.map((ended) => deps.audit.record(endedByOtherUser(request, ended))),
+    ...joined.ended.map((ended) => ends.tell(joined.endedSession ?? joined.session, ended, story)),
     ...joined.ended.map((ended) => deps.drafts.forget(ended)),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason
@@ -164,10 +170,24 @@ async function settle(
   } catch (unopened) {
     // A launch that could not be recorded must not live (DESIGN rule 8), nor one beside another patient's, nor one whose
     // creation was never answered.
-    await deps.vault.end(key, 'ended').catch(() => undefined)
+    await abort(deps, request, key, unopened).catch(() => undefined)
     throw unopened
   }
   return joined
+}
+
+/** Its tokens are given back by whoever opened it. */
+async function abort(
+  { vault, audit }: LaunchRouteDeps,
+  request: FastifyRequest,
+  key: LaunchKey,
+  cause: unknown,
+): Promise<void> {
+  const story = { reason: refusalOf(cause).reason, actor: 'system', ...here(request) }
+  const ended = await vault.end(key, 'ended', story)
+  if (ended === undefined) return
+  await audit.record(transitionOf(ended, 'ended', story))
+  await vault.told(key)
 }
 
 type Story = Partial<Pick<AuditEvent, 'tenant' | 'mode' | 'launch' | 'user' | 'patient'>>
@@ -207,17 +227,6 @@ function sessionStarted(request: FastifyRequest, record: LaunchRecord): AuditEve
     tenant: record.tenant,
     user: record.user,
     ...here(request),
-  }
-}
-
-function endedByOtherUser(request: FastifyRequest, record: LaunchRecord): AuditEvent {
-  return {
-    event: 'launch.transition',
-    outcome: 'success',
-    state: 'ended',
-    ...recordStory(record),
-    ...here(request),
-    reason: 'other_user',
   }
 }
 

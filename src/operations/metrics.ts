@@ -120,9 +120,9 @@ export const storeOperations: ReadonlySet<string> = new Set(
   `acquireLease addAuditLines addToIndex addToMatrix check claimDue claimIdempotent connection
   countUp createLaunch createSession deleteDraft deleteIdempotent endLaunch endSession joinBindings
   keepCheckpoint listCheckpoints listDue listIndex listLaunches putConfirmation putIdempotent
-  putPending readAuditLines readDraft readLaunch readLease readMatrix readSession releaseLease
-  renewLease replaceDraft replaceLaunch replaceSession schedule settleDue takeConfirmation
-  takePending touch updateSession`.split(/\s+/),
+  putPending readAuditLines readDraft readLaunch readLease readMatrix readSession readUntold
+  releaseLease renewLease replaceDraft replaceLaunch replaceSession schedule settleDue settleEnd
+  takeConfirmation takePending touch updateSession`.split(/\s+/),
 )
 
 function among(value: string, list: ReadonlySet<string>): string {

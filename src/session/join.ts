@@ -5,6 +5,7 @@ import { letGo } from '../store/let-go.ts'
 import type { Store } from '../store/store.ts'
 import type { BindingVault } from '../vault/bindings.ts'
 import { hashSession } from '../vault/names.ts'
+import type { EndStory } from '../vault/ends.ts'
 import type { LaunchRecord, LaunchUser } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
 import {
@@ -27,6 +28,8 @@ export interface JoinAsk {
   readonly pendingCookies: readonly PendingCookie[]
   readonly tenant: string
   readonly user: LaunchUser
+  /** What the records of ended launches of an earlier user are to say. */
+  readonly story?: EndStory
 }
 
 export interface Joined {
@@ -40,6 +43,8 @@ export interface Joined {
    * With a new user the whole session goes, other tenants' launches too: whoever sat there has left.
    */
   readonly ended: readonly LaunchRecord[]
+  /** The session that they were launches of. */
+  readonly endedSession?: string
   /** Somebody else has used this browser before: what it keeps of the app is to go. */
   readonly otherUser: boolean
   /** In this order: the session cookie stands before the pending one is cleared. */
@@ -120,8 +125,12 @@ async function settle(
   }
 
   if (isOtherUser(record, ask.tenant, user)) {
-    const ended = await deps.vault.endSession(session, 'ended')
-    return { ...(await beginAnew(deps, ask, user)), ended, otherUser: true }
+    const ended = await deps.vault.endSession(session, 'ended', {
+      ...ask.story,
+      forgetDraft: true,
+    })
+    const begun = await beginAnew(deps, ask, user)
+    return { ...begun, ended, endedSession: session, otherUser: true }
   }
 
   const changed = withUser(deps.records.renew(record), ask.tenant, user)

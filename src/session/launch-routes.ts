@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Audit, AuditEvent } from '../audit/event.ts'
+import type { Audit } from '../audit/event.ts'
 import type { LaunchInfo } from '../browser/launch-info.ts'
 import { SmartBffError } from '../errors.ts'
 import type { LaunchRecord } from '../vault/record.ts'
+import { createEnds, type EndStory } from '../vault/ends.ts'
 import type { Vault } from '../vault/vault.ts'
 import { clearSiteData, dataPolicy } from '../web/headers.ts'
 import type { SessionRecords } from './session-records.ts'
@@ -16,7 +17,7 @@ import type { OpenOwnLaunch } from './own-launch.ts'
 
 export interface LaunchRoutesDeps {
   readonly openOwnLaunch: OpenOwnLaunch
-  readonly vault: Pick<Vault, 'end' | 'endSession' | 'touch'>
+  readonly vault: Pick<Vault, 'end' | 'endSession' | 'told' | 'touch'>
   readonly records: Pick<SessionRecords, 'slide'>
   readonly audit: Pick<Audit, 'record'>
   /** The EHR's look, where it gave one that may be used; bounded in time. Never throws. */
@@ -35,9 +36,9 @@ type Launched = { Params: { launch: string } }
 /** What a browser may ask and say of its launches. For a scope with `browserRequests` and the browser session. */
 export function launchRoutes(deps: LaunchRoutesDeps) {
   return async (scope: FastifyInstance): Promise<void> => {
-    const revocations = createRevocations(deps.revoke)
+    const ends = createEnds(deps)
     const activity = createActivity(deps)
-    scope.addHook('onClose', () => revocations.settled())
+    scope.addHook('onClose', () => ends.settled())
 
     // Polling is no activity: no clock is touched (DESIGN rule 13).
     scope.get<Launched>('/launches/:launch', async (request, reply) => {
@@ -55,25 +56,26 @@ export function launchRoutes(deps: LaunchRoutesDeps) {
 
     scope.delete<Launched>('/launches/:launch', async (request, reply) => {
       const { key } = await deps.openOwnLaunch(request, request.params.launch)
-      const record = await deps.vault.end(key, 'ended')
+      const story = logout(request)
+      const record = await deps.vault.end(key, 'ended', story)
       // Ended by somebody else since it was opened: his audit record, his revocation.
       if (record === undefined) throw new SmartBffError('LAUNCH_ENDED')
-      revocations.start([record])
-      await deps.audit.record(endOf(record, request))
+      await ends.tell(key.session, record, story)
       return reply.code(204).send()
     })
 
     scope.delete('/session', async (request, reply) => {
       const session = liveSession(request)
       // A store fault throws here: while the session lives the cookie stays, and the user may try again.
-      const records = session === undefined ? [] : await deps.vault.endSession(session, 'ended')
+      const story = { ...logout(request), forgetDraft: true }
+      const records =
+        session === undefined ? [] : await deps.vault.endSession(session, 'ended', story)
       // Also without a session: what the browser keeps goes.
       forgetEverything(reply)
       if (session === undefined) return reply.code(204).send()
-      revocations.start(records)
       // They have ended: one fault of store or audit must not keep the others from what follows.
       const results = await Promise.allSettled([
-        ...records.map((record) => deps.audit.record(endOf(record, request))),
+        ...records.map((record) => ends.tell(session, record, story)),
         deps.audit.record({
           event: 'session.ended',
           outcome: 'success',
@@ -120,36 +122,8 @@ function forgetEverything(reply: FastifyReply): void {
   reply.header('set-cookie', clearCookie(sessionCookieName))
 }
 
-function endOf(record: LaunchRecord, request: FastifyRequest): AuditEvent {
-  return {
-    event: 'launch.transition',
-    outcome: 'success',
-    state: record.state,
-    tenant: record.tenant,
-    mode: record.mode,
-    launch: record.launch,
-    request: request.incident,
-    client: request.ip,
-    user: record.user,
-    ...(record.context.patient === undefined ? {} : { patient: record.context.patient }),
-    reason: 'logout',
-  }
-}
-
-/** Revocation is best effort: the launch is over whatever the EHR says, and the user does not wait for it. */
-function createRevocations(revoke: LaunchRoutesDeps['revoke']) {
-  const running = new Set<Promise<void>>()
-  return {
-    start(records: readonly LaunchRecord[]): void {
-      for (const record of records) {
-        const one = revoke(record)
-          .catch(() => undefined)
-          .finally(() => running.delete(one))
-        running.add(one)
-      }
-    },
-    settled: async (): Promise<void> => {
-      await Promise.all(running)
-    },
-  }
-}
+const logout = (request: FastifyRequest): EndStory => ({
+  reason: 'logout',
+  request: request.incident,
+  client: request.ip,
+})

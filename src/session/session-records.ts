@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema/config.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Resealed } from '../vault/reseal.ts'
@@ -33,6 +34,14 @@ export interface SessionSlide {
 
 /** Which of the two clocks ends it (DESIGN rule 13). */
 export type Clock = 'idle' | 'absolute'
+
+const minuteMs = 60_000
+
+/** The idle and the absolute timeout as configured (DESIGN rule 13). */
+export const clocksOf = ({ session }: Pick<Config, 'session'>) => ({
+  idleMs: session.idleMinutes * minuteMs,
+  absoluteMs: session.absoluteMinutes * minuteMs,
+})
 
 export function createSessionRecords(deps: {
   readonly store: Store

@@ -4,7 +4,7 @@ import { auditPart } from './embedded/audit.ts'
 import { matrixPart } from './embedded/matrix.ts'
 import { writesPart } from './embedded/writes.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
-import type { LaunchKey, Store, StoredLaunch } from './store.ts'
+import type { LaunchKey, Store, StoredLaunch, UntoldEnd } from './store.ts'
 
 /**
  * The store in this process's memory: for development and tests (DESIGN rule 16), for one process, gone with it.
@@ -39,11 +39,16 @@ export function createEmbeddedStore(deps: {
 }
 
 /** What a record holds: text, or a launch. A session's text is '' once it has ended. */
-type Value = string | StoredLaunch
+type Value = string | HeldLaunch
+
+/** With what stands aside until its end has been told. */
+interface HeldLaunch extends StoredLaunch {
+  readonly untold?: Omit<UntoldEnd, 'ended'> | undefined
+}
 
 interface Table {
   text(name: string): string | undefined
-  launch(name: string): StoredLaunch | undefined
+  launch(name: string): HeldLaunch | undefined
   set(name: string, value: Value, expiresAt: number): void
   /** Keeps the expiry. */
   change(name: string, value: Value): void
@@ -152,9 +157,9 @@ function sessionPart(table: Table, launches: Launches, changes: Changes): Sessio
       return true
     },
 
-    endSession: async (session, ended) => {
+    endSession: async (session, ended, note = '') => {
       const stored = launches.list(session).flatMap((launch) => {
-        const held = launches.end({ session, launch }, ended)
+        const held = launches.end({ session, launch }, ended, note)
         return held === undefined ? [] : [{ launch, ...held }]
       })
       table.set(sessionName(session), '', table.now() + sessionTombstoneMs)
@@ -168,7 +173,7 @@ interface Launches {
   list(session: string): string[]
   add(key: LaunchKey): void
   expiresAt(session: string): number
-  end(key: LaunchKey, ended: string): StoredLaunch | undefined
+  end(key: LaunchKey, ended: string, note: string): StoredLaunch | undefined
 }
 
 /** The set of a session's launches is a text of ids with a space between them. */
@@ -188,10 +193,17 @@ function createLaunches(table: Table): Launches {
       table.set(launchesName(key.session), [...list(key.session), key.launch].join(' '), expiresAt)
     },
     expiresAt: (session) => table.expiresAt(launchesName(session)),
-    end: (key, ended) => {
+    end: (key, ended, note) => {
       const held = table.launch(launchName(key))
       if (held === undefined || held.ended !== '') return undefined
-      table.change(launchName(key), { ...held, sealed: '', version: held.version + 1, ended })
+      const untold = { sealed: held.sealed, note }
+      table.change(launchName(key), {
+        ...held,
+        sealed: '',
+        version: held.version + 1,
+        ended,
+        untold,
+      })
       return held
     },
   }
@@ -199,14 +211,21 @@ function createLaunches(table: Table): Launches {
 
 type LaunchPart = Pick<
   Store,
-  'createLaunch' | 'readLaunch' | 'replaceLaunch' | 'touch' | 'endLaunch' | 'listLaunches'
+  | 'createLaunch'
+  | 'readLaunch'
+  | 'replaceLaunch'
+  | 'touch'
+  | 'endLaunch'
+  | 'readUntold'
+  | 'settleEnd'
+  | 'listLaunches'
 >
 
 function launchPart(
   table: Table,
   launches: Launches,
   changes: Changes,
-  deadlines: Pick<Store, 'schedule'>,
+  deadlines: Pick<Store, 'schedule'> & { drop(what: LaunchKey): void },
 ): LaunchPart {
   return {
     createLaunch: async (key, { sealed, idleAt, expiresAt }) => {
@@ -223,7 +242,12 @@ function launchPart(
       return true
     },
 
-    readLaunch: async (key) => table.launch(launchName(key)),
+    readLaunch: async (key) => {
+      const held = table.launch(launchName(key))
+      if (held === undefined) return undefined
+      const { untold: _, ...stored } = held
+      return stored
+    },
 
     replaceLaunch: async (key, version, sealed, lease) => {
       const held = table.launch(launchName(key))
@@ -245,11 +269,22 @@ function launchPart(
       return 'touched'
     },
 
-    endLaunch: async (key, ended) => {
-      const held = launches.end(key, ended)
+    endLaunch: async (key, ended, note = '') => {
+      const held = launches.end(key, ended, note)
       const { session, launch } = key
       if (held !== undefined) changes.tell({ kind: 'ended', session, launch, ended })
       return held
+    },
+
+    readUntold: async (key) => {
+      const held = table.launch(launchName(key))
+      return held?.untold && { ended: held.ended, ...held.untold }
+    },
+
+    settleEnd: async (key) => {
+      const held = table.launch(launchName(key))
+      if (held?.untold !== undefined) table.change(launchName(key), { ...held, untold: undefined })
+      deadlines.drop(key)
     },
 
     listLaunches: async (session) => launches.list(session),

@@ -5,13 +5,14 @@ import type { RedisClient, RedisConfig } from './redis/client.ts'
 import { createAsker } from './redis/fault.ts'
 import type { RedisAsker, StoreFault } from './redis/fault.ts'
 import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
+import { endPart } from './redis/ends.ts'
 import { launchFields, readFields, sealedBytes } from './redis/launch-fields.ts'
 import { createLink } from './redis/link.ts'
 import { auditPart } from './redis/audit.ts'
 import { matrixPart } from './redis/matrix.ts'
 import { writesPart } from './redis/writes.ts'
 import * as names from './redis/names.ts'
-import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
+import { firstVisitMs, launchKeptAfterMs } from './store.ts'
 import type { LaunchKey, NewLaunch, Store } from './store.ts'
 
 /**
@@ -38,6 +39,7 @@ export function createRedisStore(deps: {
     ...sessionPart(client, ask, lifeUntil),
     ...launchPart(client, ask, lifeUntil, deps.now),
     ...activityPart(client, ask, lifeUntil),
+    ...endPart(client, ask),
     ...leasePart(client, ask),
     ...draftPart(client, ask),
     ...deadlinePart(client, ask, deps.now),
@@ -94,10 +96,7 @@ function pendingPart(client: RedisClient, ask: RedisAsker): PendingPart {
 }
 
 type LifeUntil = (time: number) => number
-type SessionPart = Pick<
-  Store,
-  'readSession' | 'createSession' | 'updateSession' | 'replaceSession' | 'endSession'
->
+type SessionPart = Pick<Store, 'readSession' | 'createSession' | 'updateSession' | 'replaceSession'>
 
 function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil): SessionPart {
   return {
@@ -136,33 +135,10 @@ function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil)
       )
       return done === 1
     },
-
-    async endSession(session, ended) {
-      const rows = await ask('endSession', () =>
-        client.bffEndSessionBuffer(
-          names.sessionName(session),
-          names.launchesName(session),
-          names.launchPrefix(session),
-          ended,
-          sessionTombstoneMs,
-          names.changesChannel,
-          `ended|${session}||${ended}`,
-        ),
-      )
-      return (Array.isArray(rows) ? rows : []).flatMap(([launch, ...fields]: unknown[]) => {
-        const stored = readFields(fields)
-        return Buffer.isBuffer(launch) && stored !== undefined
-          ? [{ launch: launch.toString(), ...stored }]
-          : []
-      })
-    },
   }
 }
 
-type LaunchPart = Pick<
-  Store,
-  'createLaunch' | 'readLaunch' | 'replaceLaunch' | 'endLaunch' | 'listLaunches'
->
+type LaunchPart = Pick<Store, 'createLaunch' | 'readLaunch' | 'replaceLaunch' | 'listLaunches'>
 
 function launchPart(
   client: RedisClient,
@@ -209,22 +185,6 @@ function launchPart(
         ),
       )
       return done === 1
-    },
-
-    async endLaunch(key, ended) {
-      const launches = names.launchesName(key.session)
-      return readFields(
-        await ask('endLaunch', () =>
-          client.bffEndLaunchBuffer(
-            launches,
-            names.launchName(key),
-            key.launch,
-            ended,
-            names.changesChannel,
-            `ended|${key.session}|${key.launch}|${ended}`,
-          ),
-        ),
-      )
     },
 
     async listLaunches(session) {

@@ -55,17 +55,23 @@ export interface Store {
    */
   touch(key: LaunchKey, slide: Slide): Promise<'touched' | 'gone' | 'session_changed'>
   /**
-   * Marks the launch as ended, removes `sealed` and keeps the rest as a tombstone for the life of the record. Answers
-   * what it held; `undefined` when it was not alive, so that of two concurrent callers one ends it.
+   * Marks the launch as ended and keeps a tombstone for the life of the record. Answers what it held; `undefined` when
+   * it was not alive, so that of two concurrent callers one ends it. What it held and the caller's `note` stand aside
+   * until `settleEnd`: should this answer be lost, somebody else can still tell of the end.
    */
-  endLaunch(key: LaunchKey, ended: string): Promise<StoredLaunch | undefined>
+  endLaunch(key: LaunchKey, ended: string, note?: string): Promise<StoredLaunch | undefined>
   /** Live launches, and perhaps some whose time is over. */
   listLaunches(session: string): Promise<readonly string[]>
   /** Ends every live launch of the session, deletes the session and leaves a tombstone. One script. Answers what they held. */
   endSession(
     session: string,
     ended: string,
+    note?: string,
   ): Promise<readonly (StoredLaunch & { launch: string })[]>
+  /** An end that has not been settled; `undefined` for what lives, is missing, or was told of. */
+  readUntold(key: LaunchKey): Promise<UntoldEnd | undefined>
+  /** The end has been told: what stood aside goes, and the launch's deadline with it. */
+  settleEnd(key: LaunchKey): Promise<void>
 
   /** `lock:<name>`: a lease held by `holder`. */
   acquireLease(name: string, holder: string, lifeMs: number): Promise<boolean>
@@ -193,6 +199,13 @@ export interface StoredLaunch {
   readonly idleAt: number
   /** The final state, or '' while the launch lives. */
   readonly ended: string
+}
+
+export interface UntoldEnd {
+  readonly ended: string
+  /** As it was when the launch ended. */
+  readonly sealed: string
+  readonly note: string
 }
 
 export interface Lease {

@@ -25,6 +25,8 @@ const pendingShape = z.object({
   requested: z.string(),
   /** A new authorization of a launch that lives: the hash of its session. */
   renews: z.string().min(1).exactOptional(),
+  /** And where in the app it was asked for (`return-path.ts`). */
+  returnTo: z.string().max(1024).exactOptional(),
   createdAt: z.number(),
 })
 

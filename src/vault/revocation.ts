@@ -2,6 +2,7 @@ import type { Audit, AuditEvent } from '../audit/event.ts'
 import { launchHash, type Pseudonyms } from '../audit/pseudonyms.ts'
 import type { RevocationReason } from '../audit/reasons.ts'
 import type { LaunchKey, Store } from '../store/store.ts'
+import { createEnds, transitionOf } from './ends.ts'
 import { sealedUnder } from './key-ring.ts'
 import type { LaunchIndex } from './launch-index.ts'
 import type { LaunchRecord } from './record.ts'
@@ -35,7 +36,7 @@ export interface RevocationResult {
 
 export interface RevocationDeps {
   readonly store: Pick<Store, 'listDue' | 'readLaunch' | 'replicated'>
-  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession'>
+  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'told'>
   readonly index: Pick<LaunchIndex, 'ofTenant' | 'ofUser' | 'ofPseudonym'>
   readonly pseudonyms: Pick<Pseudonyms, 'everyUser'>
   readonly audit: Pick<Audit, 'record'>
@@ -143,57 +144,37 @@ async function fitsRecord(
 }
 
 /** Ends and tells; the EHR's part runs beside it and is waited for at the end. */
-function createWork({ store, vault, audit, revoke }: RevocationDeps, order: RevocationOrder) {
-  const revocations = new Set<Promise<void>>()
+function createWork(deps: RevocationDeps, { reason, request }: RevocationOrder) {
+  const { store, vault, audit } = deps
+  const ends = createEnds(deps)
+  const story = { reason, request, actor: 'staff' } as const
   let count = 0
 
-  const tell = (record: LaunchRecord): Promise<void> => {
+  const tell = (session: string, record: LaunchRecord): Promise<void> => {
     count += 1
-    const one = revoke(record).finally(() => revocations.delete(one))
-    revocations.add(one)
-    return audit.record(transition(order, record))
+    return ends.tell(session, record, story)
   }
   const end = async (key: LaunchKey): Promise<void> => {
     const stored = await store.readLaunch(key)
     if (stored === undefined || stored.ended !== '') return
-    const record = await vault.end(key, 'revoked')
-    if (record !== undefined) return tell(record)
+    const record = await vault.end(key, 'revoked', story)
+    if (record !== undefined) return tell(key.session, record)
     // Not to be opened, perhaps because its key is gone already: ended all the same.
     const after = await store.readLaunch(key)
     if (after?.ended !== 'revoked') return
     count += 1
-    await audit.record(transition(order, { launch: key.launch }))
+    await audit.record(transitionOf({ launch: key.launch }, 'revoked', story))
+    await vault.told(key)
   }
 
   return {
     count: () => count,
     endAll: (keys: readonly LaunchKey[]) => inParallel(keys, end),
     endSession: async (session: string): Promise<void> => {
-      for (const record of await vault.endSession(session, 'revoked')) await tell(record)
+      const records = await vault.endSession(session, 'revoked', story)
+      for (const record of records) await tell(session, record)
     },
-    settled: async (): Promise<void> => {
-      await Promise.all(revocations)
-    },
-  }
-}
-
-function transition(
-  { reason, request }: RevocationOrder,
-  record: Pick<LaunchRecord, 'launch'> & Partial<LaunchRecord>,
-): AuditEvent {
-  const patient = record.context?.patient
-  return {
-    event: 'launch.transition',
-    outcome: 'success',
-    state: 'revoked',
-    tenant: record.tenant,
-    mode: record.mode,
-    launch: record.launch,
-    request,
-    user: record.user,
-    ...(patient === undefined ? {} : { patient }),
-    reason,
-    actor: 'staff',
+    settled: () => ends.settled(),
   }
 }
 

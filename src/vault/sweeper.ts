@@ -1,12 +1,14 @@
 import type { Audit, AuditEvent } from '../audit/event.ts'
 import type { Claim, LaunchKey, Store } from '../store/store.ts'
-import type { LaunchRecord } from './record.ts'
-import type { Vault } from './vault.ts'
+import { tellWithinMs, transitionOf } from './ends.ts'
+import type { FinalState, LaunchRecord } from './record.ts'
+import type { Opening, Vault } from './vault.ts'
 
 /**
  * Ends what is over (DESIGN.md, The life of a launch): every replica claims what is due, and whoever has claimed it
  * ends it, audits it and takes its tokens back. Activity moves no deadline here: what is claimed and turns out to live
- * is scheduled anew. A claim of a replica that died comes back to another.
+ * is scheduled anew. A claim of a replica that died comes back to another. What somebody ended and nobody has told of,
+ * because he died or the store's answer was lost, is told here.
  */
 export interface Sweeper {
   start(): void
@@ -17,7 +19,7 @@ export interface Sweeper {
 
 export interface SweeperDeps {
   readonly store: Pick<Store, 'claimDue' | 'settleDue' | 'readLaunch'>
-  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession'>
+  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'untold' | 'told'>
   readonly sessions: {
     deadline(session: string): Promise<{ readonly at: number; readonly clock: Clock } | undefined>
   }
@@ -26,6 +28,8 @@ export interface SweeperDeps {
   readonly revoke: (record: LaunchRecord) => Promise<void>
   /** A launch that lives is told to the index again: its writer may have died before it was. */
   readonly reindex: (key: LaunchKey, record: LaunchRecord) => Promise<void>
+  /** With the session that the launch was part of (DESIGN rule 15). */
+  readonly forgetDraft: (record: LaunchRecord) => Promise<void>
   readonly now: () => number
 }
 
@@ -106,14 +110,47 @@ async function settleLaunch(
     await store.settleDue(claim, unreadable.idleAt)
     return 0
   }
-  const record = await vault.end(key, 'expired')
-  if (record !== undefined) {
-    await after.ended(transition(record, clockOf(record, now())), record)
-  } else if (await isUntold(deps, key, opening.kind === 'missing')) {
-    await after.ended(untold(key.launch))
+  const record = await vault.end(key, 'expired', bySystem)
+  if (record === undefined) {
+    await tellLate(deps, after, claim, { key, opening, justEnded: unreadable?.ended === '' })
+    return 0
   }
+  const reason = clockOf(record, now())
+  await after.ended(key, transitionOf(record, 'expired', { ...bySystem, reason }), record)
   await store.settleDue(claim)
-  return record === undefined ? 0 : 1
+  return 1
+}
+
+const bySystem = { actor: 'system' } as const
+
+/** Somebody else has ended it, or it is not to be opened, or all replicas were away until its record was gone. */
+async function tellLate(
+  { store, vault, forgetDraft, now }: SweeperDeps,
+  after: Afterwards,
+  claim: Claim,
+  ended: { key: LaunchKey; opening: Opening; justEnded: boolean },
+): Promise<void> {
+  const { key, opening, justEnded } = ended
+  const untold = await vault.untold(key)
+  if (untold === undefined) {
+    const missing = opening.kind === 'missing' && (await store.readLaunch(key)) === undefined
+    if (missing) await after.ended(key, withoutRecord(key.launch, 'expired'))
+    return store.settleDue(claim)
+  }
+  const { at, state, story, record } = untold
+  const tellAt = Math.min(at, now()) + tellWithinMs
+  // Whoever ended it may be at it.
+  if (!justEnded && tellAt > now()) return store.settleDue(claim, tellAt)
+  // A draft of a session that has begun since is not to go with this one.
+  const fresh = now() - at < 2 * tellWithinMs
+  if (record !== undefined && story.forgetDraft === true && fresh) await forgetDraft(record)
+  const reason = story.reason ?? (record && state === 'expired' ? clockOf(record, at) : undefined)
+  const event =
+    record === undefined
+      ? withoutRecord(key.launch, state)
+      : transitionOf(record, state, { ...story, reason })
+  await after.ended(key, event, record)
+  await store.settleDue(claim)
 }
 
 async function settleSession(deps: SweeperDeps, after: Afterwards, claim: Claim): Promise<number> {
@@ -125,43 +162,26 @@ async function settleSession(deps: SweeperDeps, after: Afterwards, claim: Claim)
     return 0
   }
   if (deadline !== undefined) {
-    const records = await vault.endSession(session, 'expired')
+    const story = { ...bySystem, reason: deadline.clock }
+    const records = await vault.endSession(session, 'expired', story)
     for (const record of records) {
       // oxlint-disable-next-line no-await-in-loop -- the audit keeps the order
-      await after.ended(transition(record, deadline.clock), record)
+      await after.ended(
+        { session, launch: record.launch },
+        transitionOf(record, 'expired', story),
+        record,
+      )
     }
-    await after.ended(sessionEnded(records, deadline.clock))
+    await after.ended(undefined, sessionEnded(records, deadline.clock))
   }
   await store.settleDue(claim)
   return deadline === undefined ? 0 : 1
 }
 
-/**
- * Whether a replica died between ending it and writing its record, or all of them were away until its record was gone.
- * What anybody else ended he has audited himself.
- */
-async function isUntold({ store }: SweeperDeps, key: LaunchKey, missing: boolean) {
-  const stored = await store.readLaunch(key)
-  return stored === undefined ? missing : stored.ended === 'expired'
-}
-
-const transition = (record: LaunchRecord, clock: Clock): AuditEvent => ({
+const withoutRecord = (launch: string, state: FinalState): AuditEvent => ({
   event: 'launch.transition',
   outcome: 'success',
-  state: 'expired',
-  tenant: record.tenant,
-  mode: record.mode,
-  launch: record.launch,
-  user: record.user,
-  ...(record.context.patient === undefined ? {} : { patient: record.context.patient }),
-  reason: clock,
-  actor: 'system',
-})
-
-const untold = (launch: string): AuditEvent => ({
-  event: 'launch.transition',
-  outcome: 'success',
-  state: 'expired',
+  state,
   launch,
   reason: 'record_missing',
   actor: 'system',
@@ -181,14 +201,19 @@ const clockOf = ({ absoluteAt }: LaunchRecord, now: number): Clock =>
 
 interface Afterwards {
   /** Throws AUDIT_UNAVAILABLE, and has kept the event for the next round. */
-  ended(event: AuditEvent, record?: LaunchRecord): Promise<void>
+  ended(key: LaunchKey | undefined, event: AuditEvent, record?: LaunchRecord): Promise<void>
   tellHeld(): Promise<void>
   settled(): Promise<void>
 }
 
+interface Held {
+  readonly key: LaunchKey | undefined
+  readonly event: AuditEvent
+}
+
 /** What follows an end: its audit record, held until it can be written, and the EHR's part, which nobody waits for. */
-function createAfterwards({ audit, revoke }: SweeperDeps): Afterwards {
-  const held: AuditEvent[] = []
+function createAfterwards({ audit, vault, revoke }: SweeperDeps): Afterwards {
+  const held: Held[] = []
   const revocations = new Set<Promise<void>>()
 
   const startRevocation = async (record: LaunchRecord): Promise<void> => {
@@ -196,22 +221,28 @@ function createAfterwards({ audit, revoke }: SweeperDeps): Afterwards {
     const one = revoke(record).finally(() => revocations.delete(one))
     revocations.add(one)
   }
+  const tell = async ({ key, event }: Held): Promise<void> => {
+    await audit.record(event)
+    if (key !== undefined) await vault.told(key).catch(() => undefined)
+  }
 
   return {
-    ended: async (event, record) => {
+    ended: async (key, event, record) => {
       if (record !== undefined) await startRevocation(record)
       try {
-        await audit.record(event)
+        await tell({ key, event })
       } catch (error) {
-        // Its claim is not settled, so that even if this process dies another one tells of it.
-        if (held.length < maxUntold) held.push(event)
+        // Its claim is not settled, so that even if this process dies another one tells of it. Ends by others than the
+        // sweeper are held by the audit itself (src/audit/recorder.ts).
+        if (event.state === 'expired' && held.length < maxUntold) held.push({ key, event })
+        else if (key !== undefined) await vault.told(key).catch(() => undefined)
         throw error
       }
     },
     tellHeld: async () => {
-      for (let event = held[0]; event !== undefined; event = held[0]) {
+      for (let one = held[0]; one !== undefined; one = held[0]) {
         // oxlint-disable-next-line no-await-in-loop -- the audit keeps the order
-        await audit.record(event)
+        await tell(one)
         held.shift()
       }
     },

@@ -5,6 +5,8 @@ import type { FinalState, LaunchRecord } from './record.ts'
 import type { LaunchIndex } from './launch-index.ts'
 import { isNewer, readRecord, writeRecord } from './record-text.ts'
 import { assertTransition, isFinal } from './transitions.ts'
+import { readStory, tellWithinMs, writeStory } from './ends.ts'
+import type { EndStory } from './ends.ts'
 import type { Ended, Opening, OpenLaunch, Vault } from './vault.ts'
 
 /** Something stood in the store that we did not write so: reported by name only, and treated as missing. */
@@ -41,13 +43,9 @@ export function createVault(deps: VaultDeps): Vault {
     return record === undefined ? { kind: 'missing' } : judge(record, stored)
   }
 
-  const endedRecord = (key: LaunchKey, stored: StoredLaunch, state: FinalState) => {
-    const { record } = box.open(key, stored)
-    return record && { ...record, state }
-  }
-
   return {
     open,
+    ...endPart(deps, box),
 
     async create(key, record) {
       assertTransition('pending', record.state)
@@ -79,24 +77,58 @@ export function createVault(deps: VaultDeps): Vault {
       return kind === 'touched' ? { kind, idleAt } : { kind }
     },
 
-    async end(key, state, cause) {
-      const ended = cause === undefined ? state : `${state}.${cause}`
-      const stored = await store.endLaunch(key, ended)
-      return stored && endedRecord(key, stored, state)
-    },
-
-    async endSession(session, state) {
-      const held = await store.endSession(session, state)
-      return held.flatMap(
-        (stored) => endedRecord({ session, launch: stored.launch }, stored, state) ?? [],
-      )
-    },
-
     async list(session) {
       const launches = await store.listLaunches(session)
       const openings = await Promise.all(launches.map((launch) => open({ session, launch })))
       return openings.flatMap((opening) => (opening.kind === 'open' ? [opening.launch] : []))
     },
+  }
+}
+
+function endPart(
+  { store, keyRing, now }: VaultDeps,
+  box: Box,
+): Pick<Vault, 'end' | 'endSession' | 'untold' | 'told'> {
+  const endedRecord = (key: LaunchKey, stored: StoredLaunch, state: FinalState) => {
+    const { record } = box.open(key, stored)
+    return record && { ...record, state }
+  }
+
+  const noteOf = (session: string, story: EndStory): string =>
+    keyRing.seal('launch', noteName(session), writeStory(story, now()))
+  /** Beside the end and not before it: an end is not to fail for want of its record. */
+  const visitSoon = (key: LaunchKey): Promise<void> =>
+    store.schedule(key, now() + tellWithinMs).catch(() => undefined)
+
+  return {
+    async end(key, state, story = {}) {
+      const ended = story.reason === 'launch_limit' ? `${state}.launch_limit` : state
+      const note = noteOf(key.session, story)
+      const [stored] = await Promise.all([store.endLaunch(key, ended, note), visitSoon(key)])
+      return stored && endedRecord(key, stored, state)
+    },
+
+    async endSession(session, state, story = {}) {
+      const launches = await store.listLaunches(session).catch(() => [])
+      const [held] = await Promise.all([
+        store.endSession(session, state, noteOf(session, story)),
+        ...launches.map((launch) => visitSoon({ session, launch })),
+      ])
+      return held.flatMap(
+        (stored) => endedRecord({ session, launch: stored.launch }, stored, state) ?? [],
+      )
+    },
+
+    async untold(key) {
+      const stored = await store.readUntold(key)
+      if (stored === undefined) return undefined
+      const note = keyRing.open('launch', noteName(key.session), stored.note)
+      const { state } = readEnd(stored.ended)
+      const record = endedRecord(key, { ...stored, version: 0, idleAt: 0 }, state)
+      return { state, record, ...readStory(note.ok ? note.text : undefined) }
+    },
+
+    told: (key) => store.settleEnd(key),
   }
 }
 
@@ -108,6 +140,8 @@ interface Box {
 type Unsealed =
   | { readonly record: LaunchRecord; readonly fault?: undefined }
   | { readonly record?: undefined; readonly fault: GarbageFault }
+
+const noteName = (session: string): string => `end:{${session}}`
 
 /** The same name as in DESIGN.md, "Stored records"; as associated data it ties the box to session and launch. */
 export const boxName = (key: LaunchKey): string => `launch:{${key.session}}:${key.launch}`

@@ -1,5 +1,6 @@
 import type { AuditReason } from '../audit/reasons.ts'
 import type { LaunchKey, Lease, Slide } from '../store/store.ts'
+import type { EndStory, UntoldStory } from './ends.ts'
 import type { EndCause, FinalState, LaunchContext, LaunchRecord } from './record.ts'
 
 /** Sealed launch records: the only place where a token is opened (DESIGN rules 1, 10, 11). */
@@ -20,10 +21,17 @@ export interface Vault {
    * timeout, and never of a launch that is over. `session_changed`: read the session again.
    */
   touch(key: LaunchKey, opened: OpenLaunch, session: Slide['session']): Promise<Touched>
-  /** Answers the record it ended, for revocation at the EHR; `undefined` when it was not alive. */
-  end(key: LaunchKey, state: FinalState, cause?: EndCause): Promise<LaunchRecord | undefined>
+  /**
+   * Answers the record it ended, to be told of and revoked at the EHR (ends.ts); `undefined` when it was not alive. The
+   * story stands with the end until `told`: whoever never gets this answer leaves the telling to the sweeper.
+   */
+  end(key: LaunchKey, state: FinalState, story?: EndStory): Promise<LaunchRecord | undefined>
   /** Ends the session with all its launches. */
-  endSession(session: string, state: FinalState): Promise<readonly LaunchRecord[]>
+  endSession(session: string, state: FinalState, story?: EndStory): Promise<readonly LaunchRecord[]>
+  /** An end of which nobody has told yet. */
+  untold(key: LaunchKey): Promise<UntoldStory | undefined>
+  /** The end has been told. */
+  told(key: LaunchKey): Promise<void>
   /** Live launches of a session (for GET of several, supersede, user change). */
   list(session: string): Promise<readonly OpenLaunch[]>
 }

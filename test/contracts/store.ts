@@ -299,6 +299,34 @@ async function launchContract(t: Test, underTest: StoreUnderTest): Promise<void>
     t.strictSame(await store.listLaunches(key.session), [])
   })
 
+  await t.test('an end stands with what it held and its note until it has been told', async (t) => {
+    const key = await launched(underTest)
+    t.equal(await store.readUntold(key), undefined, 'it lives')
+    await store.endLaunch(key, 'superseded', 'why')
+    const untold = { ended: 'superseded', sealed: 'v1', note: 'why' }
+    t.strictSame(await other.readUntold(key), untold)
+    await store.endLaunch(key, 'ended', 'again')
+    t.strictSame(await other.readUntold(key), untold, 'the first end counts')
+    await other.schedule(key, now() - 1)
+    await other.settleEnd(key)
+    t.equal(await store.readUntold(key), undefined)
+    t.match(await store.readLaunch(key), { sealed: '', ended: 'superseded' })
+    const due = await store.claimDue({ limit: 1000, hideMs: 1 })
+    t.notOk(
+      due.some(({ launch }) => launch === key.launch),
+      'nor is it visited again',
+    )
+    await other.settleEnd(key)
+
+    const second = await launched(underTest)
+    await store.endSession(second.session, 'ended', 'all')
+    t.strictSame(await other.readUntold(second), { ended: 'ended', sealed: 'v1', note: 'all' })
+    const missing = { session: id(), launch: id() }
+    await store.settleEnd(missing)
+    t.equal(await other.readUntold(missing), undefined)
+    t.equal(await other.readLaunch(missing), undefined)
+  })
+
   await t.test('ending an unknown one changes nothing', async (t) => {
     const key = { session: id(), launch: id() }
     t.equal(await store.endLaunch(key, 'ended'), undefined)

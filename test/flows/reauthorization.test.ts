@@ -77,6 +77,37 @@ t.test('the same user and patient come back to the same launch, with a new token
   t.equal(new Set(told.map((one) => one['launch'])).size, 1)
 })
 
+t.test('it comes back to where it was in the app, and nowhere else', async (t) => {
+  const { hospital, browser, open } = await setUp(t)
+  const launch = await open()
+  const start = `${hospital.publicUrl}/app/${launch}/`
+  const back = async (body: string, type = 'application/json'): Promise<string> => {
+    const answer = await browser.fetch(`/launches/${launch}/reauthorize`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body,
+    })
+    t.equal(answer.status, 200, body.slice(0, 60))
+    return (await browser.navigate(await locationOf(answer))).url
+  }
+  const at = (path: unknown): Promise<string> => back(JSON.stringify({ at: path }))
+  for (const path of ['vitals', 'vitals/trend/', 'vitals?range=7d&of=bp', 'a/b?c=d#/e/f%20g']) {
+    // The server sees no fragment.
+    t.equal((await at(path)).split('#')[0], `${start}${path.split('#')[0]}`, path)
+  }
+  const elsewhere =
+    `/evil.example //evil.example/x \\\\evil.example https://evil.example/ ../../launch
+    a/../../x %2e%2e/x a/./b .hidden a//b @evil.example/.. a?b=<script> a#" é`.split(/\s+/)
+  const broken = ['a\r\nset-cookie: x=y', 'a b', 'a?\u0000', 'x'.repeat(1025)]
+  for (const path of [...elsewhere, ...broken]) t.equal(await at(path), start, path.slice(0, 40))
+  for (const odd of [7, null, ['vitals'], { path: 'vitals' }]) t.equal(await at(odd), start)
+  t.equal(await back('{}'), start)
+  t.equal(await back('null'), start)
+  const long = { method: 'POST', headers: { 'content-type': 'application/json' } }
+  const body = JSON.stringify({ at: 'x'.repeat(5000) })
+  t.equal((await browser.fetch(`/launches/${launch}/reauthorize`, { ...long, body })).status, 400)
+})
+
 t.test('another user or patient is refused, recorded, and changes nothing', async (t) => {
   const { hospital, browser, first, second, ada, bob, as, open } = await setUp(t)
   const launch = await open()

@@ -109,6 +109,18 @@ const races: Readonly<Record<keyof typeof scripts, Race>> = {
     }
   },
 
+  bffSettleEnd: async (t, { at, all }) => {
+    const key = await launched(at(0))
+    await all(8, async (store, n) => {
+      if (n === 4) await store.endLaunch(key, 'ended', 'note')
+      else await store.settleEnd(key)
+    })
+    t.match(await at(0).readLaunch(key), { sealed: '', version: 2, ended: 'ended' })
+    const missing = { session: id(), launch: id() }
+    await all(4, (store) => store.settleEnd(missing))
+    t.equal(await at(0).readLaunch(missing), undefined, 'nothing is made that was not there')
+  },
+
   bffReplaceLaunch: async (t, { at, all }) => {
     const key = await launched(at(0))
     const lease = { name: `race:{${key.session}}`, holder: 'me' }

@@ -87,7 +87,9 @@ export async function startFaultyHospital(t: Test): Promise<FaultyHospital> {
 
 /** Beats, probes, counters and the audit's copies run beside every scenario. */
 const backgroundNames = new Set(
-  'PUBLISH SUBSCRIBE INFO CLIENT PING XRANGE bffClaimDue bffSettleDue bffAddToMatrix'.split(' '),
+  'PUBLISH SUBSCRIBE INFO CLIENT PING XRANGE bffClaimDue bffSettleDue bffSettleEnd ZREM bffAddToMatrix'.split(
+    ' ',
+  ),
 )
 
 const isBackground = ({ name, key }: SeenCommand): boolean =>

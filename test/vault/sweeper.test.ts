@@ -25,6 +25,7 @@ function setUp(options: { store?: (store: Store) => Store } = {}) {
   const events: AuditEvent[] = []
   const revoked: string[] = []
   const reindexed: string[] = []
+  const forgotten: string[] = []
   const audit = { down: false }
   const replica = () =>
     createSweeper({
@@ -39,6 +40,7 @@ function setUp(options: { store?: (store: Store) => Store } = {}) {
       },
       revoke: async (record) => void revoked.push(record.launch),
       reindex: async ({ launch }) => void reindexed.push(launch),
+      forgetDraft: async ({ launch }) => void forgotten.push(launch),
       now,
     })
   const begin = async (count = 1) => {
@@ -59,6 +61,7 @@ function setUp(options: { store?: (store: Store) => Store } = {}) {
     events,
     revoked,
     reindexed,
+    forgotten,
     audit,
     replica,
     begin,
@@ -137,10 +140,61 @@ t.test('what somebody else ended is his to tell', async (t) => {
   const { clock, vault, events, revoked, replica, begin } = setUp()
   const { session, key } = await begin(2)
   await vault.end(key, 'superseded')
-  await vault.endSession(session, 'ended')
+  await vault.told(key)
+  for (const { launch } of await vault.endSession(session, 'ended')) {
+    await vault.told({ session, launch })
+  }
   clock.time += 20 * minuteMs
   await replica().sweep()
   t.strictSame([events, revoked], [[], []])
+})
+
+t.test('what somebody else ended and never told of is told for him, once', async (t) => {
+  const { clock, vault, events, revoked, forgotten, replica, begin } = setUp()
+  const { session, launches, key } = await begin(3)
+  await vault.end(key, 'superseded', { reason: 'launch_limit', request: 'r1', client: '10.0.0.1' })
+  await vault.endSession(session, 'ended', { reason: 'logout', request: 'r2', forgetDraft: true })
+  clock.time += 20_000
+  await replica().sweep()
+  t.strictSame([events, revoked], [[], []], 'he may be at it')
+  clock.time += 15_000
+  await Promise.all([replica().sweep(), replica().sweep()])
+  t.strictSame(revoked.toSorted(), launches.toSorted())
+  t.strictSame(forgotten.toSorted(), launches.slice(1).toSorted())
+  t.equal(events.length, 3)
+  const from = {
+    event: 'launch.transition',
+    tenant: 'north',
+    patient: 'p1',
+    user: { subject: 'u1' },
+  }
+  for (const event of events) {
+    t.match(
+      event,
+      event.launch === key.launch
+        ? {
+            ...from,
+            state: 'superseded',
+            reason: 'launch_limit',
+            request: 'r1',
+            client: '10.0.0.1',
+          }
+        : { ...from, state: 'ended', reason: 'logout', request: 'r2' },
+    )
+  }
+  clock.time += 20 * minuteMs
+  await replica().sweep()
+  t.equal(events.length, 3)
+})
+
+t.test('a draft that a later session may have begun is not deleted with an old one', async (t) => {
+  const { clock, vault, events, forgotten, replica, begin } = setUp()
+  const { session } = await begin()
+  await vault.endSession(session, 'ended', { reason: 'logout', forgetDraft: true })
+  clock.time += 5 * minuteMs
+  await replica().sweep()
+  t.match(events, [{ reason: 'logout' }])
+  t.strictSame(forgotten, [])
 })
 
 t.test('a replica that dies after the end leaves its record to another', async (t) => {
@@ -156,7 +210,7 @@ t.test('a replica that dies after the end leaves its record to another', async (
   clock.time += minuteMs
   await replica().sweep()
   const told = events.filter(({ event }) => event === 'launch.transition')
-  t.match(told, [{ launch: key.launch, state: 'expired', reason: 'record_missing' }])
+  t.match(told, [{ launch: key.launch, state: 'expired', reason: 'idle', tenant: 'north' }])
 })
 
 t.test('an audit that was down is told everything when it is back', async (t) => {

@@ -26,7 +26,10 @@ type DeadlinePart = Pick<
   'schedule' | 'claimDue' | 'settleDue' | 'listDue' | 'addToIndex' | 'listIndex'
 >
 
-export function deadlinePart(now: () => number, maxRecords: number): DeadlinePart {
+export function deadlinePart(
+  now: () => number,
+  maxRecords: number,
+): DeadlinePart & { drop(what: Deadline): void } {
   const due = new Map<
     string,
     { readonly session: string; launch: string | undefined; at: number }
@@ -34,6 +37,7 @@ export function deadlinePart(now: () => number, maxRecords: number): DeadlinePar
 
   return {
     ...indexPart(now, maxRecords),
+    drop: (what) => due.delete(nameOf(what)),
 
     schedule: async ({ session, launch }, at) => {
       const name = nameOf({ session, launch })

@@ -40,9 +40,9 @@ export function createLink(config: RedisConfig, client: RedisClient): Link {
     tell({ kind: 'gap' })
   })
   const timer = setInterval(() => {
-    for (const { name, beat } of masters()) {
+    for (const master of masters()) {
       // A beat that cannot be sent is a beat that does not come back.
-      beat(channel, beats.next(name)).catch(() => undefined)
+      master.beat(channel, beats.next(master.name)).catch(() => undefined)
     }
   }, beatMs)
   timer.unref()

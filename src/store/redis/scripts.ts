@@ -111,27 +111,30 @@ redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return 1
 `
 
-/** KEYS: launches of the session, launch. ARGV: id, final state, channel, message. The tombstone keeps the record's life. */
+/**
+ * KEYS: launches of the session, launch. ARGV: id, final state, channel, message, note. The tombstone keeps the record's
+ * life, and until the end has been told what it held.
+ */
 const endLaunch = `
 redis.call('SREM', KEYS[1], ARGV[1])
 local held = redis.call('HMGET', KEYS[2], 'sealed', 'version', 'idleAt', 'ended')
 if not held[2] or held[4] ~= '' then
   return false
 end
-redis.call('HSET', KEYS[2], 'sealed', '', 'ended', ARGV[2])
+redis.call('HSET', KEYS[2], 'sealed', '', 'ended', ARGV[2], 'untold', held[1], 'note', ARGV[5])
 redis.call('HINCRBY', KEYS[2], 'version', 1)
 redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return held
 `
 
-/** KEYS: session, its launches. ARGV: launch prefix, final state, life of the tombstone, channel, message. */
+/** KEYS: session, its launches. ARGV: launch prefix, final state, life of the tombstone, channel, message, note. */
 const endSession = `
 local ended = {}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
   local key = ARGV[1] .. id
   local held = redis.call('HMGET', key, 'sealed', 'version', 'idleAt', 'ended')
   if held[2] and held[4] == '' then
-    redis.call('HSET', key, 'sealed', '', 'ended', ARGV[2])
+    redis.call('HSET', key, 'sealed', '', 'ended', ARGV[2], 'untold', held[1], 'note', ARGV[6])
     redis.call('HINCRBY', key, 'version', 1)
     ended[#ended + 1] = { id, held[1], held[2], held[3], held[4] }
   end
@@ -140,6 +143,14 @@ redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[1], '', 'PX', ARGV[3])
 redis.pcall('PUBLISH', ARGV[4], ARGV[5])
 return ended
+`
+
+/** KEYS: launch. A record that is gone is not made again. */
+const settleEnd = `
+if (redis.call('HGET', KEYS[1], 'untold') or '') ~= '' then
+  redis.call('HSET', KEYS[1], 'untold', '', 'note', '')
+end
+return 1
 `
 
 /** KEYS: lease. ARGV: holder. */
@@ -256,6 +267,7 @@ export const scripts = {
   bffReplaceLaunch: { lua: replaceLaunch },
   bffEndLaunch: { lua: endLaunch, numberOfKeys: 2 },
   bffEndSession: { lua: endSession, numberOfKeys: 2 },
+  bffSettleEnd: { lua: settleEnd, numberOfKeys: 1 },
   bffReleaseLease: { lua: releaseLease, numberOfKeys: 1 },
   bffRenewLease: { lua: renewLease, numberOfKeys: 1 },
   bffClaimDue: { lua: claimDue, numberOfKeys: 1 },

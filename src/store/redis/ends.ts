@@ -1,0 +1,68 @@
+import { sessionTombstoneMs } from '../store.ts'
+import type { Store } from '../store.ts'
+import type { RedisClient } from './client.ts'
+import type { RedisAsker } from './fault.ts'
+import { readFields } from './launch-fields.ts'
+import * as names from './names.ts'
+
+/** The ends of launches and sessions, told to every replica from inside the script that writes them. */
+export function endPart(
+  client: RedisClient,
+  ask: RedisAsker,
+): Pick<Store, 'endLaunch' | 'endSession' | 'readUntold' | 'settleEnd'> {
+  return {
+    async endLaunch(key, ended, note = '') {
+      const launches = names.launchesName(key.session)
+      return readFields(
+        await ask('endLaunch', () =>
+          client.bffEndLaunchBuffer(
+            launches,
+            names.launchName(key),
+            key.launch,
+            ended,
+            names.changesChannel,
+            `ended|${key.session}|${key.launch}|${ended}`,
+            note,
+          ),
+        ),
+      )
+    },
+
+    async endSession(session, ended, note = '') {
+      const rows = await ask('endSession', () =>
+        client.bffEndSessionBuffer(
+          names.sessionName(session),
+          names.launchesName(session),
+          names.launchPrefix(session),
+          ended,
+          sessionTombstoneMs,
+          names.changesChannel,
+          `ended|${session}||${ended}`,
+          note,
+        ),
+      )
+      return (Array.isArray(rows) ? rows : []).flatMap(([launch, ...fields]: unknown[]) => {
+        const stored = readFields(fields)
+        return Buffer.isBuffer(launch) && stored !== undefined
+          ? [{ launch: launch.toString(), ...stored }]
+          : []
+      })
+    },
+
+    async readUntold(key) {
+      const name = names.launchName(key)
+      const fields = await ask('readUntold', () =>
+        client.hmgetBuffer(name, 'ended', 'untold', 'note'),
+      )
+      const [ended = '', sealed = '', note = ''] = (fields ?? []).map((field) =>
+        field?.toString('latin1'),
+      )
+      return ended === '' || sealed === '' ? undefined : { ended, sealed, note }
+    },
+
+    async settleEnd(key) {
+      await ask('settleEnd', () => client.bffSettleEnd(names.launchName(key)))
+      await ask('settleEnd', () => client.zrem(names.dueName, names.memberOf(key)))
+    },
+  }
+}
