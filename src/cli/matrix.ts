@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema/config.ts'
-import { readMatrix, type Counts, type MatrixView } from '../operations/matrix-view.ts'
+import { givenOrNot, readMatrix, type Counts, type MatrixView } from '../operations/matrix-view.ts'
 import { createStore } from '../store/create.ts'
 import type { Output } from './audit-verify.ts'
 
@@ -51,7 +51,7 @@ function viewText(view: MatrixView): string {
     line('scopes withheld', shares(view.withheld, exchanges)),
     ...(view.added > 0 ? [line('more granted', `in ${view.added} of ${exchanges}`)] : []),
     line('users', shares(view.user, launches)),
-    line('refresh token', shares(view.refresh, launches)),
+    line('refresh token', shares(givenOrNot(view.refresh), launches)),
     line('token lifetime', shares(view.lifetime, launches)),
     line('FHIR', types.length === 0 ? 'nothing was asked' : types.join('; ')),
   ].join('')

@@ -26,6 +26,12 @@ export interface MatrixView {
 
 export type Counts = Readonly<Record<string, number>>
 
+/** `with` and `without` as a sentence has them: "given always", "not given 2 of 9". */
+export const givenOrNot = ({ with: given, without }: Counts): Counts => ({
+  ...(given && { given }),
+  ...(without && { 'not given': without }),
+})
+
 export async function readMatrix(
   store: Pick<Store, 'readMatrix'>,
   { tenants }: Pick<Config, 'tenants'>,

@@ -7,6 +7,8 @@ export interface Chart {
   /** For who hears the page: what it shows, in a sentence. */
   readonly label: string
   readonly groups: readonly string[]
+  /** A group keeps its colour when another is missing. */
+  readonly legend: readonly { readonly tone: number; readonly group: string }[]
   readonly ticks: readonly { readonly y: number; readonly label: string }[]
   readonly times: readonly { readonly x: number; readonly label: string }[]
   readonly bars: readonly Bar[]
@@ -82,11 +84,13 @@ export function drawChart(values: readonly Value[], options: ChartOptions): Char
   }
   const says = (bucket: number, group: string, value: number): string =>
     `${inZone(bucket, zone).slice(5, 16)}: ${group} ${shown(value)}${unit}`
-  const drawing = { groups, buckets, valueOf, place, says, bucketMs }
+  const legend = legendOf(groups, options.order)
+  const drawing = { legend, buckets, valueOf, place, says, bucketMs }
   return {
     title,
     note,
     groups,
+    legend,
     label: labelOf(title, groups, values, unit, options.kind),
     ticks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({
       y: place.y(top * part),
@@ -119,8 +123,20 @@ function groupsOf(values: readonly Value[], order: readonly string[] = []): read
 const reach = (kind: ChartOptions['kind'], values: readonly number[]): number =>
   kind === 'bars' ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values)
 
+/** Groups of the order have a tone of their own; the others take those that are left. */
+function legendOf(groups: readonly string[], order: readonly string[] = []): Chart['legend'] {
+  const named = order.slice(0, maxGroups)
+  const free = Array.from({ length: maxGroups }, (_, tone) => tone).filter(
+    (tone) => !groups.includes(named[tone] ?? ''),
+  )
+  return groups.map((group) => {
+    const own = named.indexOf(group)
+    return { group, tone: own < 0 ? (free.shift() ?? 0) : own }
+  })
+}
+
 interface Drawing {
-  readonly groups: readonly string[]
+  readonly legend: Chart['legend']
   readonly buckets: readonly number[]
   readonly bucketMs: number
   readonly valueOf: (bucket: number, group: string) => number | undefined
@@ -129,12 +145,12 @@ interface Drawing {
 }
 
 /** Bars of one bucket stand on each other. */
-function barsOf({ groups, buckets, bucketMs, valueOf, place, says }: Drawing): readonly Bar[] {
+function barsOf({ legend, buckets, bucketMs, valueOf, place, says }: Drawing): readonly Bar[] {
   return buckets.flatMap((bucket) => {
     let below = 0
     const x = place.x(bucket)
     const width = to1(Math.max(1, place.x(bucket + bucketMs) - x - 2))
-    return groups.flatMap((group, tone) => {
+    return legend.flatMap(({ group, tone }) => {
       const value = valueOf(bucket, group) ?? 0
       if (value === 0) return []
       const y = place.y(below + value)
@@ -146,8 +162,8 @@ function barsOf({ groups, buckets, bucketMs, valueOf, place, says }: Drawing): r
 }
 
 /** Where nothing was measured there is a gap, not a zero. */
-function linesOf({ groups, buckets, bucketMs, valueOf, place, says }: Drawing): readonly Line[] {
-  return groups.flatMap((group, tone) => {
+function linesOf({ legend, buckets, bucketMs, valueOf, place, says }: Drawing): readonly Line[] {
+  return legend.flatMap(({ group, tone }) => {
     const runs: { x: number; y: number; says: string }[][] = [[]]
     for (const bucket of buckets) {
       const value = valueOf(bucket, group)
@@ -185,13 +201,11 @@ function timesOf(from: number, to: number, zone: string) {
     .map((time) => ({ time, label: inZone(time, zone).slice(...(days <= 1 ? [11, 16] : [5, 10])) }))
 }
 
-/** 1, 2, 4 or 5 times a power of ten, so that a quarter of it reads well. */
+/** A quarter of it is a whole number, and reads well. */
 function roundUp(highest: number): number {
-  if (highest <= 4) return 4
-  const power = 10 ** Math.floor(Math.log10(highest))
-  return (
-    [1, 2, 4, 6, 8, 10].map((factor) => factor * power).find((value) => value >= highest) ?? highest
-  )
+  const scale = 10 ** Math.max(0, Math.floor(Math.log10(highest / 4)))
+  const steps = scale === 1 ? [4, 8, 12, 16, 20, 40] : [4, 6, 8, 10, 12, 16, 20, 40]
+  return steps.map((step) => step * scale).find((value) => value >= highest) ?? highest
 }
 
 function labelOf(

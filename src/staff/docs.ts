@@ -34,7 +34,7 @@ export function createDocs(folder = fileURLToPath(new URL('../../docs/', import.
   )
   const rendered = new Map<string, DocPage>()
   return {
-    list: [...sources].map(([name, source]) => titleOf(name, source)),
+    list: inOrder(folder, [...sources]).map(([name, source]) => titleOf(name, source)),
     page(name) {
       const source = sources.get(name)
       if (source === undefined) return undefined
@@ -53,6 +53,17 @@ const namesIn = (folder: string, form: RegExp): readonly string[] =>
         .filter((name) => form.test(name))
         .toSorted()
     : []
+
+/** As the index of the documents has them; what it does not name comes last. */
+function inOrder(folder: string, sources: readonly (readonly [name: string, source: string])[]) {
+  const index = join(folder, 'README.md')
+  const named = existsSync(index)
+    ? [...readFileSync(index, 'utf8').matchAll(/\]\(([a-z0-9-]+)\.md\)/g)].map(([, name]) => name)
+    : []
+  const place = ([name]: readonly [string, string]): number =>
+    named.includes(name) ? named.indexOf(name) : named.length
+  return sources.toSorted((one, other) => place(one) - place(other))
+}
 
 /** A heading `# …` is the page's own, so the text goes without it. */
 const heading = /^#[ \t]+(?<title>[^\n]+)\n/m
@@ -92,11 +103,17 @@ export function createMarkdown(contents: { id: string; text: string }[] = []) {
     if (token?.tag === 'h2') contents.push({ id, text })
     return self.renderToken(tokens, index, options)
   }
+  // A link that leads nowhere here is its text; links do not stand in each other.
+  let leads = false
   rules['link_open'] = (tokens, index, options, _env, self) => {
     const token = tokens[index]
-    token?.attrSet('href', addressOf(String(token.attrGet('href') ?? '')))
+    const address = addressOf(String(token?.attrGet('href') ?? ''))
+    leads = address !== undefined
+    if (address === undefined) return ''
+    token?.attrSet('href', address)
     return self.renderToken(tokens, index, options)
   }
+  rules['link_close'] = () => (leads ? '</a>' : '')
   rules['image'] = (tokens, index) => {
     const token = tokens[index]
     const file = /^(?:docs\/)?pictures\/([a-z0-9-]+\.png)$/.exec(
@@ -140,9 +157,9 @@ function unused(ids: Set<string>, id: string): string {
   return free
 }
 
-/** `smart-conformance.md#x` is a page here; what else is relative is a file of the source and leads nowhere here. */
-function addressOf(href: string): string {
+/** `smart-conformance.md#x` is a page here; what else is relative is a file of the source. */
+function addressOf(href: string): string | undefined {
   if (/^(?:https?:|#)/.test(href)) return href
   const page = /^(?:\.\/|docs\/)?([a-z0-9-]+)\.md(#[\p{L}\p{N}_-]+)?$/u.exec(decodeURI(href))
-  return page === null ? '/docs' : `/docs/${page[1] ?? ''}${page[2] ?? ''}`
+  return page === null ? undefined : `/docs/${page[1] ?? ''}${page[2] ?? ''}`
 }

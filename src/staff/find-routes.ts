@@ -95,10 +95,10 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
   return show(visit, {
     ...form,
     rows: ask === 'open' ? oneForEachLaunch(rows) : rows,
-    total:
-      total > countMost
-        ? `more than ${countMost.toLocaleString('en')}`
-        : total.toLocaleString('en'),
+    counted: countedIn(ask === 'open' ? oneForEachLaunch(rows).length : undefined, total, {
+      first: filter.query.after === undefined,
+      last: found.next === undefined,
+    }),
     people: people?.map((person) => personOf(person, filter)),
     looking: lookingFor(deps, filter),
     complete: completeness(progress, now(), visit.zone),
@@ -123,6 +123,24 @@ async function keptBy({ saved }: FindRoutesDeps, name: string): Promise<readonly
   } catch {
     return []
   }
+}
+
+/** `The first page of 520 records`, `9 launches`: what stands in the table, and of how much. */
+function countedIn(
+  launches: number | undefined,
+  total: number,
+  page: { readonly first: boolean; readonly last: boolean },
+): string {
+  const whole = page.first && page.last
+  if (launches !== undefined) {
+    const rows = launches === 1 ? '1 launch' : `${launches.toLocaleString('en')} launches`
+    return whole ? rows : `${rows} on this page`
+  }
+  const most = countMost.toLocaleString('en')
+  const count = total > countMost ? `more than ${most}` : total.toLocaleString('en')
+  const records = total === 1 ? '1 record' : `${count} records`
+  if (whole) return records
+  return `${page.first ? 'The first page' : 'A later page'} of ${records}`
 }
 
 /** A name that the log does not know is not repeated, neither in a record nor on a page. */
@@ -166,7 +184,7 @@ function formOf({ tenants }: FindRoutesDeps, { member }: Visit, ask: Ask) {
     mayFindPatient,
     fields: {},
     rows: null,
-    total: '0',
+    counted: '',
     people: undefined,
     looking: [],
     problem: null,
@@ -267,10 +285,10 @@ function lookingFor({ tenants }: FindRoutesDeps, { fields, zone }: Filter): read
     event: (value) => value,
     resource: (value) => value,
     around: (value) => `15 minutes around ${value.replace('T', ' ')} ${zone}`,
-    last: (value) => (value === '1' ? 'the last 24 hours' : `the last ${value} days`),
+    last: (value) => (value === '1' ? 'within the last 24 hours' : `within the last ${value} days`),
     from: (value) => `from ${value.replace('T', ' ')} ${zone}`,
-    to: (value) => `to ${value.replace('T', ' ')} ${zone}`,
-    denied: () => 'what was denied first',
+    to: (value) => `until ${value.replace('T', ' ')} ${zone}`,
+    denied: () => 'denied first',
   }
   return Object.entries(fields).flatMap(([name, value]) => words[name]?.(value) ?? [])
 }

@@ -59,8 +59,13 @@ async function launch({ index, tenants }: LaunchStoryRoutesDeps, visit: Visit): 
     { records: page.records, opening: opening.records, ending: ending.records.toReversed() },
     visit.zone,
   )
+  if (ending.records.length === 0) {
+    const sentence =
+      'The records here do not name it. Compare the number, or search what is older than they are: smart-bff audit search --launch.'
+    return visit.say(404, 'Nothing is known of this launch', sentence)
+  }
   const tenant = tenants.find(({ id }) => id === story.facts.tenant)
-  return visit.show('launch', 'One launch', {
+  return visit.show('launch', `Launch ${hash.slice(0, 8)}`, {
     hash,
     story,
     tenant: tenant?.name ?? story.facts.tenant ?? 'not known',

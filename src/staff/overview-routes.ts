@@ -65,7 +65,10 @@ async function overview({ index, tenants, now }: OverviewRoutesDeps, visit: Visi
   })
   return visit.show('overview', 'Overview', {
     days,
-    spans: Object.entries(spans).map(([value, { label }]) => ({ value, label })),
+    spans: Object.entries(spans).map(([value, { label }]) => ({
+      value,
+      label: `the last ${label}`,
+    })),
     tenant: tenant ?? '',
     tenants,
     zone,

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditEvent } from '../audit/event.ts'
-import { newIncident } from '../web/incident.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { clearSignInCookie, newStaffSession } from './staff-session.ts'
 import type { StaffMember } from './staff-session.ts'
@@ -10,6 +9,22 @@ import { showMessage, staffUser } from './visit.ts'
 export function createSignInAnswers(deps: SignInDeps) {
   const { provider, sessions, views, audit, local, now } = deps
 
+  const refused = (
+    { ip }: FastifyRequest,
+    request: string,
+    reason: AuditEvent['reason'],
+    name?: string,
+  ): Promise<void> =>
+    audit.record({
+      event: 'staff.refused',
+      outcome: 'refused',
+      reason,
+      request,
+      client: ip,
+      actor: 'stranger',
+      ...(name === undefined ? {} : { user: staffUser(name) }),
+    })
+
   async function refuse(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -17,17 +32,11 @@ export function createSignInAnswers(deps: SignInDeps) {
     why: AuditEvent['reason'],
     name?: string,
   ): Promise<FastifyReply> {
-    await audit.record({
-      event: 'staff.refused',
-      outcome: 'refused',
-      reason: why,
-      request: incident,
-      client: request.ip,
-      actor: 'stranger',
-      ...(name === undefined ? {} : { user: staffUser(name) }),
-    })
+    await refused(request, incident, why, name)
     const sentence =
-      why === 'no_role' ? 'Your account has no role on this site.' : 'The sign-in did not succeed.'
+      why === 'no_role'
+        ? 'Your account has no role on this site. IT has to add it to a group that may read it.'
+        : 'The sign-in did not succeed.'
     return showMessage(views, reply.header('set-cookie', clearSignInCookie), 403, incident, {
       title: 'Not signed in',
       sentence,
@@ -70,14 +79,21 @@ export function createSignInAnswers(deps: SignInDeps) {
     })
   }
 
-  function showSignIn(reply: FastifyReply, failed: boolean): FastifyReply {
-    const data = { oidc: provider !== undefined, local: local.length > 0, failed }
-    const page = { title: 'Sign in', incident: newIncident(), data }
-    return reply
-      .code(failed ? 403 : 200)
-      .type('text/html; charset=utf-8')
-      .send(views.render('sign-in', page))
+  /** The same page again: what is wrong is said where it can be mended. */
+  async function wrongPassword(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    incident: string,
+  ): Promise<FastifyReply> {
+    await refused(request, incident, 'sign_in_invalid')
+    return showSignIn(reply.code(403), incident, true)
   }
 
-  return { refuse, welcome, showSignIn }
+  function showSignIn(reply: FastifyReply, incident: string, failed = false): FastifyReply {
+    const data = { oidc: provider !== undefined, local: local.length > 0, failed }
+    const page = { title: 'Sign in', incident, data }
+    return reply.type('text/html; charset=utf-8').send(views.render('sign-in', page))
+  }
+
+  return { refuse, welcome, wrongPassword, showSignIn }
 }

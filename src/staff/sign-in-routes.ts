@@ -30,10 +30,10 @@ const passwordForm = z.object({ name: z.string().max(100), password: z.string().
 
 export function signInRoutes(deps: SignInDeps): FastifyPluginAsync {
   const { provider, sessions, local, now } = deps
-  const { refuse, welcome, showSignIn } = createSignInAnswers(deps)
+  const { refuse, welcome, wrongPassword, showSignIn } = createSignInAnswers(deps)
 
   return async (server) => {
-    server.get('/sign-in', async (_request, reply) => showSignIn(reply, false))
+    server.get('/sign-in', async (_request, reply) => showSignIn(reply, newIncident()))
 
     server.get('/sign-in/begin', async (request, reply) => {
       const incident = newIncident()
@@ -81,8 +81,7 @@ export function signInRoutes(deps: SignInDeps): FastifyPluginAsync {
         const { name, role } = member
         return welcome(request, reply, incident, { name, roles: [role], zone: undefined })
       }
-      await refuse(request, reply, incident, 'sign_in_invalid')
-      return reply
+      return wrongPassword(request, reply, incident)
     })
 
     server.post('/sign-out', (request, reply) => signOut(deps, request, reply))

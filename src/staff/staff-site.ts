@@ -83,6 +83,7 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
     server.get('/staff.css', async (_request, reply) =>
       reply.type('text/css; charset=utf-8').send(views.style),
     )
+    server.get('/icon.svg', async (_request, reply) => reply.type('image/svg+xml').send(views.icon))
     await server.register(signInRoutes(deps))
     await server.register(findRoutes(deps))
     await server.register(savedRoutes(deps))

@@ -1,6 +1,8 @@
 import { auditEvents } from '../audit/event-names.ts'
 import type { AuditRecord } from '../audit/record.ts'
+import { errorTable } from '../errors.ts'
 import { listGives } from '../smart/scope-lists.ts'
+import { titleOf } from '../web/page-texts.ts'
 import { causeOf } from './causes.ts'
 import type { Cause } from './causes.ts'
 import { inZone } from './time-zone.ts'
@@ -13,7 +15,7 @@ export interface Row {
   readonly sentence: string
   readonly outcome: AuditRecord['outcome']
   readonly subject: string
-  /** The state that was shown to the user, in words. */
+  /** What the user read, as it stands on the page. */
   readonly shown: string
   readonly details: readonly { readonly name: string; readonly value: string }[]
   readonly cause: Cause | undefined
@@ -53,14 +55,31 @@ export function rowOf(record: AuditRecord, zone: string, first = Date.parse(reco
   return {
     time: inZone(at, zone),
     since: `+${duration(at - first)}`,
-    sentence: sentenceOf(record.event),
+    sentence:
+      transitions[record.event === 'launch.transition' ? (record.state ?? '') : ''] ??
+      sentenceOf(record.event),
     outcome: record.outcome,
     subject: subjectOf(record),
-    shown: denied && record.state !== undefined ? record.state.replaceAll('_', ' ') : '',
+    shown: denied ? shownFor(record) : '',
     details: detailsOf(record),
     cause: denied || ended ? causeOf(record.reason, denied ? record.state : undefined) : undefined,
     record,
   }
+}
+
+/** The code's own sentence; of a reason that is no code, the title of the state's page. */
+function shownFor({ reason = '', state = '' }: AuditRecord): string {
+  const code = Object.entries(errorTable).find(([name]) => name === reason)?.[1]
+  return code?.sentence ?? titleOf(state) ?? ''
+}
+
+const transitions: Readonly<Record<string, string>> = {
+  active: 'The launch is active again.',
+  reauth_required: 'The EHR asked the user to sign in again.',
+  superseded: 'The launch was closed because another patient was opened.',
+  revoked: 'The launch was closed by order.',
+  ended: 'The launch was closed.',
+  expired: 'The launch was closed because its time was over.',
 }
 
 /** Records of one launch, oldest first: those of the page, and the first and last of all. */
@@ -197,15 +216,14 @@ export function sentenceOf(event: string): string {
 
 /** `search-type Observation (category=vital-signs, narrowed by patient)`: a plus stands before what we added. */
 function subjectOf(record: AuditRecord): string {
-  const { interaction, resource, operation, parameters = [], state, event } = record
+  const { interaction, resource, operation, parameters = [] } = record
   const type = resource?.split('/')[0]
   const what = [interaction, operation ?? type].filter(Boolean).join(' ')
   const added = parameters.filter((one) => one.startsWith('+')).map((one) => one.slice(1))
   const given = parameters.filter((one) => !one.startsWith('+')).map(shorter)
   const all = [...given, ...(added.length === 0 ? [] : [`narrowed by ${added.join(', ')}`])]
   const asked = all.length === 0 ? '' : `(${all.join(', ')})`
-  if (what !== '' || asked !== '') return [what, asked].filter(Boolean).join(' ')
-  return event === 'launch.transition' ? `now ${(state ?? '').replaceAll('_', ' ')}` : ''
+  return [what, asked].filter(Boolean).join(' ')
 }
 
 /** A scope, and so a pseudonym, is long: what is cut stands in the details of the record. */

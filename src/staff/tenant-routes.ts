@@ -5,7 +5,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import type { Certificates, Expiry } from '../operations/certificates.ts'
 import { launchContract } from '../operations/contract.ts'
 import type { Health } from '../operations/health.ts'
-import { readMatrix } from '../operations/matrix-view.ts'
+import { givenOrNot, readMatrix } from '../operations/matrix-view.ts'
 import type { MatrixView } from '../operations/matrix-view.ts'
 import type { Metrics } from '../operations/metrics.ts'
 import { readScopeUse } from '../operations/scope-use-view.ts'
@@ -161,7 +161,7 @@ function factsOf(view: MatrixView | undefined): readonly { name: string; value: 
     },
     { name: 'Context', value: shares(view.context, view.exchanges) },
     { name: 'Users', value: shares(view.user, view.launches) },
-    { name: 'Refresh token', value: shares(view.refresh, view.launches) },
+    { name: 'Refresh token', value: shares(givenOrNot(view.refresh), view.launches) },
     { name: 'Token lifetime', value: shares(view.lifetime, view.launches) },
     { name: 'What the EHR answered', value: types === '' ? 'nothing was asked' : types },
   ]

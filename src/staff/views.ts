@@ -8,6 +8,7 @@ import type { StaffMember } from './staff-session.ts'
 export interface StaffViews {
   render(name: ViewName, page: StaffPage): string
   readonly style: string
+  readonly icon: string
 }
 
 export type ViewName = (typeof names)[number]
@@ -56,6 +57,7 @@ export function createStaffViews(): StaffViews {
   const templates = new Map(names.map((name) => [name, compile(`${name}.ejs`)]))
   return {
     style: read('staff.css'),
+    icon: read('icon.svg'),
     render(name, { title, incident, member, refresh, data }) {
       const items =
         member === undefined ? [] : menu.filter((item) => may(member.roles, item.permission))

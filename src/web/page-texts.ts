@@ -138,6 +138,10 @@ const byCode: Readonly<Partial<Record<string, Partial<PageText>>>> = {
   },
 }
 
+/** Of a state's page, where one knows the state alone. */
+export const titleOf = (state: string): string | undefined =>
+  Object.entries(byState).find(([name]) => name === state)?.[1].title
+
 export function pageText(code: ErrorCode): PageText {
   return { ...byState[errorTable[code].state], ...byCode[code] }
 }

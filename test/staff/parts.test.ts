@@ -78,6 +78,20 @@ t.test('bars within the frame, the same numbers as a table', async (t) => {
     t.ok(y >= frame.top - 0.1 && height > 0 && y + height <= frame.bottom + 0.1)
   }
   t.match(chart.label, /^Test: g7 745, /)
+  for (const highest of [1, 5, 9, 11, 17, 33, 99, 100, 4711]) {
+    const { ticks } = drawChart([{ bucket: 0, group: 'a', value: highest }], {
+      kind: 'bars',
+      ...frameOf,
+    })
+    for (const { label } of ticks) t.notMatch(label, '.', `whole numbers up to ${String(highest)}`)
+  }
+  const order = ['opened', 'failed', 'refused']
+  const toneOf = (groups: readonly string[]) =>
+    drawChart(
+      groups.map((group) => ({ bucket: 0, group, value: 1 })),
+      { kind: 'bars', order, ...frameOf },
+    ).legend.find(({ group }) => group === 'refused')?.tone
+  t.equal(toneOf(['opened', 'refused']), toneOf(order), 'a colour means the same on every page')
 })
 
 t.test('lines have a gap where nothing was measured, and no zero', async (t) => {
