@@ -9,22 +9,6 @@ import { showMessage, staffUser } from './visit.ts'
 export function createSignInAnswers(deps: SignInDeps) {
   const { provider, sessions, views, audit, local, now } = deps
 
-  const refused = (
-    { ip }: FastifyRequest,
-    request: string,
-    reason: AuditEvent['reason'],
-    name?: string,
-  ): Promise<void> =>
-    audit.record({
-      event: 'staff.refused',
-      outcome: 'refused',
-      reason,
-      request,
-      client: ip,
-      actor: 'stranger',
-      ...(name === undefined ? {} : { user: staffUser(name) }),
-    })
-
   async function refuse(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -32,7 +16,7 @@ export function createSignInAnswers(deps: SignInDeps) {
     why: AuditEvent['reason'],
     name?: string,
   ): Promise<FastifyReply> {
-    await refused(request, incident, why, name)
+    await refused(deps, request, incident, why, name)
     const sentence =
       why === 'no_role'
         ? 'Your account has no role on this site. IT has to add it to a group that may read it.'
@@ -85,11 +69,11 @@ export function createSignInAnswers(deps: SignInDeps) {
     reply: FastifyReply,
     incident: string,
   ): Promise<FastifyReply> {
-    await refused(request, incident, 'sign_in_invalid')
+    await refused(deps, request, incident, 'sign_in_invalid')
     return showSignIn(reply.code(403), incident, true)
   }
 
-  function showSignIn(reply: FastifyReply, incident: string, failed = false): FastifyReply {
+  const showSignIn = (reply: FastifyReply, incident: string, failed = false): FastifyReply => {
     const data = { oidc: provider !== undefined, local: local.length > 0, failed }
     const page = { title: 'Sign in', incident, data }
     return reply.type('text/html; charset=utf-8').send(views.render('sign-in', page))
@@ -97,3 +81,20 @@ export function createSignInAnswers(deps: SignInDeps) {
 
   return { refuse, welcome, wrongPassword, showSignIn }
 }
+
+const refused = (
+  { audit }: SignInDeps,
+  { ip }: FastifyRequest,
+  request: string,
+  reason: AuditEvent['reason'],
+  name?: string,
+): Promise<void> =>
+  audit.record({
+    event: 'staff.refused',
+    outcome: 'refused',
+    reason,
+    request,
+    client: ip,
+    actor: 'stranger',
+    ...(name === undefined ? {} : { user: staffUser(name) }),
+  })
