@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
-import { recordStart } from './audit/configuration.ts'
+import { recordConfiguration } from './audit/configuration.ts'
 import { createPseudonyms } from './audit/pseudonyms.ts'
 import { startAudit } from './audit/start-audit.ts'
+import { renewable, type Renewal, together } from './config/renewable.ts'
 import type { Config } from './config/schema/config.ts'
 import { productVersion } from './config/version.ts'
 import { isOurFault } from './errors.ts'
-import { createEhrs } from './ehr/connection.ts'
+import { publicKeySet } from './ehr/client-keys.ts'
+import { createEhrs, renewEhrs } from './ehr/connection.ts'
 import { redirectPathOf } from './ehr/quirks.ts'
 import { createRefresh } from './ehr/refresh.ts'
 import { createRevoke } from './ehr/revoke.ts'
@@ -84,8 +86,8 @@ async function buildOn(config: Config, ground: Ground): Promise<App> {
   const ehrSide = connectEhrs(config, ground)
   const launches = keepLaunches(config, ground, ehrSide)
   const fhir = openFhir(config, ground, launches)
-  const server = await serveBrowsers(config, ground, ehrSide, launches, fhir)
-  return assemble(config, ground, ehrSide, { launches, fhir, server })
+  const browsers = await serveBrowsers(config, ground, ehrSide, launches, fhir)
+  return assemble(config, ground, ehrSide, { launches, fhir, browsers })
 }
 
 /** What every part leans on: the log, the metrics, the audit and the store. */
@@ -94,7 +96,8 @@ async function layGround(config: Config) {
   const log = createLog({ level: config.logging.level, instance: config.instance })
   const metrics = createMetrics({ tenants: config.tenants, version: productVersion() })
   const storeFaults = reportStoreFault(log, metrics)
-  const keyRing = createKeyRing(config.keys.encryption)
+  const ring = renewable(config, ({ keys }) => createKeyRing(keys.encryption))
+  const keyRing = ring.part
   const plain = createStore(config.store, {
     now,
     onFault: storeFaults.report,
@@ -121,7 +124,7 @@ async function layGround(config: Config) {
   watchProcess(metrics, health, written)
   const tracing = await startTracing(config, log)
   const shared = { now, log, metrics, audit, store, tracing }
-  return { ...shared, keyRing, pseudonyms, matrix, health, storeFaults }
+  return { ...shared, keyRing, renew: ring.renew, pseudonyms, matrix, health, storeFaults }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -131,9 +134,16 @@ function connectEhrs(config: Config, { audit, log, now }: Ground) {
     now,
     onMoved: (tenant, operation) => log.error({ event: 'ehr.fault', tenant, operation }),
   })
+  const directory = renewable(config, createDirectory)
+  const keySet = renewable(config, ({ tenants }) => {
+    const text = JSON.stringify(publicKeySet(tenants))
+    return { text: () => text }
+  })
   return {
     ehrs,
-    directory: createDirectory(config),
+    directory: directory.part,
+    keySet: keySet.part.text,
+    renew: together([directory.renew, keySet.renew, renewEhrs(ehrs)]),
     refresh: createRefresh(ehrs),
     revoke: createRevoke({ ehrs, audit }),
     readStyle: async ({ tenant, context }: LaunchRecord) =>
@@ -164,9 +174,12 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
       minIntervalMs: (tenant) => (ehrs.get(tenant)?.quirks.minRefreshSeconds ?? 0) * 1000,
     },
   })
-  const cookies = createSessionCookies({ secrets: config.keys.session })
+  const signed = renewable(config, ({ keys }) => createSessionCookies({ secrets: keys.session }))
+  const cookies = signed.part
+  const drafts = renewable(config, ({ keys }) =>
+    createDrafts({ store, keyRing, keys: keys.encryption }),
+  )
   const records = createSessionRecords({ store, keyRing, now, ...session })
-  const drafts = createDrafts({ store, keyRing, keys: config.keys.encryption })
   const join = createJoin({
     records,
     store,
@@ -191,8 +204,9 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
     }),
     tokens,
     cookies,
+    drafts: drafts.part,
+    renew: together([signed.renew, drafts.renew]),
     records,
-    drafts,
     join,
     pending: createPendingVault({ store, keyRing, now, onGarbage }),
     openOwnLaunch: createOpenOwnLaunch({
@@ -231,10 +245,13 @@ async function serveBrowsers(
   ehrSide: EhrSide,
   launches: Launches,
   fhir: Fhir,
-): Promise<FastifyInstance> {
+): Promise<Browsers> {
   const { audit, log, store, now, pseudonyms, health } = ground
   const { cookies, drafts, records, openOwnLaunch } = launches
-  const { publicUrl: publicOrigin, rateLimits } = config
+  const { publicUrl: publicOrigin } = config
+  const limits = renewable(config, ({ rateLimits }) => ({
+    launchPerMinute: () => rateLimits.launchPerMinute,
+  }))
   const pages = createPages()
   const app = createAppParts(config.app)
   const session = browserSession({ cookies, records, store, publicOrigin })
@@ -255,7 +272,7 @@ async function serveBrowsers(
 
   // The EHR sends the clinician.
   await server.register(async (scope) => {
-    await scope.register(launchRateLimit({ ...rateLimits, store, pseudonyms }))
+    await scope.register(launchRateLimit({ ...limits.part, store, pseudonyms }))
     await scope.register(
       entryRoutes({
         ...entry,
@@ -284,18 +301,19 @@ async function serveBrowsers(
   // What is nobody's in particular: no session, no store.
   await server.register(assetRoutes(app))
   await server.register(ownRoutes({ pages, helperDirectory }))
-  await server.register(jwksRoute(config))
-  return server
+  await server.register(jwksRoute(ehrSide.keySet))
+  return { server, renew: limits.renew }
 }
 
 /** Both listeners as one thing that starts and stops in order. */
 function assemble(
   config: Config,
   ground: Ground,
-  { ehrs, revoke }: EhrSide,
-  { launches, fhir, server }: Running,
+  ehrSide: EhrSide,
+  { launches, fhir, browsers }: Running,
 ): App {
   const { audit, log, store, health, tracing } = ground
+  const { ehrs, revoke } = ehrSide
   const operations = createOperationsServer({
     health,
     metrics: ground.metrics,
@@ -315,9 +333,17 @@ function assemble(
     ...ground,
     config,
     operations,
-    server,
+    server: browsers.server,
     staff,
-    recordStart: (current) => recordStart(current, audit),
+    recordConfiguration: (current) => recordConfiguration(current, audit),
+    renewals: [
+      ground,
+      ehrSide,
+      launches,
+      fhir,
+      browsers,
+      ...(staff === undefined ? [] : [staff]),
+    ].map(({ renew }) => renew),
     workers: [launches.sweeper, launchCount],
     connections: [fhir, ...ehrs.values(), ...(tracing === undefined ? [] : [tracing])],
     closeGround: () => closeGround(ground),
@@ -330,5 +356,9 @@ type Launches = ReturnType<typeof keepLaunches>
 interface Running {
   readonly launches: Launches
   readonly fhir: Fhir
+  readonly browsers: Browsers
+}
+interface Browsers {
   readonly server: FastifyInstance
+  readonly renew: Renewal<Config>
 }

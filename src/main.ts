@@ -285,8 +285,8 @@ function listenForReload(app: App): void {
   }
   process.on('SIGHUP', () => {
     underway = underway.then(reload).catch((error: unknown) => {
-      const sentence = startFailure(error)
-      if (sentence === undefined) throw error
+      // Even a fault of ours ends nobody's launch: the process goes on with what it has.
+      const sentence = startFailure(error) ?? (error instanceof Error ? error.stack : 'a fault')
       print(process.stderr, `smart-bff: not reloaded: ${sentence}\n`)
     })
   })

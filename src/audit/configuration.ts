@@ -9,7 +9,7 @@ import { isMissing } from './checkpoints.ts'
 import type { Audit, AuditEvent } from './event.ts'
 
 /**
- * With which configuration and which keys this process runs, and what of them changed since this instance ran last:
+ * With which configuration and which keys this process runs from now on, and what of them changed since it was said last:
  * `version` is the first 16 hex digits of the hash of the effective configuration, in which secrets are tags. What was
  * is remembered beside the audit files as hashes, those of secrets under a key of their own.
  */
@@ -20,7 +20,10 @@ const remembered = z.strictObject({
 
 type Remembered = z.output<typeof remembered>
 
-export async function recordStart(config: Config, audit: Pick<Audit, 'record'>): Promise<void> {
+export async function recordConfiguration(
+  config: Config,
+  audit: Pick<Audit, 'record'>,
+): Promise<void> {
   const path = join(config.audit.directory, `${config.instance}.configuration`)
   const now: Remembered = { sections: sectionsOf(config), keys: keysOf(config) }
   const before = await readBefore(path)
@@ -41,7 +44,6 @@ export async function recordStart(config: Config, audit: Pick<Audit, 'record'>):
   }
   await writeFile(`${path}.new`, `${JSON.stringify(now)}\n`, { mode: 0o600, flush: true })
   await rename(`${path}.new`, path)
-  await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
 }
 
 function changeOf(

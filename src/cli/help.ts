@@ -17,7 +17,7 @@ const commands = {
     usage: '',
     does: 'start the server; what runs without a command',
     more: `Opens the public listener and the one for operations. SIGTERM and SIGINT stop
-it in order; SIGHUP reads certificates and the log's level anew.
+it in order; SIGHUP reads the configuration anew, as far as that is safe.
 `,
   },
   check: {

@@ -1,3 +1,4 @@
+import type { Renewal } from '../config/renewable.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { createDiscovery, type Discovery } from './discovery.ts'
@@ -49,3 +50,13 @@ export type Ehrs = ReadonlyMap<string, Ehr>
 export function createEhrs(config: Config, deps: EhrDeps): Ehrs {
   return new Map(config.tenants.map((tenant) => [tenant.id, createEhr(tenant, deps)]))
 }
+
+/** Of each tenant what may change while the process runs; a tenant that is not there yet needs a restart. */
+export const renewEhrs =
+  (ehrs: Ehrs): Renewal<Config> =>
+  ({ tenants }) => {
+    const ready = tenants.flatMap((tenant) => ehrs.get(tenant.id)?.oauth.renew(tenant) ?? [])
+    return () => {
+      for (const put of ready) put()
+    }
+  }

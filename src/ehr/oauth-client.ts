@@ -1,4 +1,5 @@
 import * as oauth from 'openid-client'
+import { renewable, type Renewal } from '../config/renewable.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { type ErrorCode, SmartBffError } from '../errors.ts'
 import type { JsonObject } from '../smart/json.ts'
@@ -26,6 +27,8 @@ export interface OAuthClient {
   revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>
   /** RFC 7662. Throws EHR_DISCOVERY_INVALID without an endpoint, LAUNCH_TOKEN_REFUSED, EHR_UNREACHABLE, EHR_TIMEOUT. */
   introspect(token: string): Promise<JsonObject>
+  /** The client proves itself with another secret or key from now on. */
+  readonly renew: Renewal<Tenant>
 }
 
 export interface ExchangeAsk {
@@ -49,12 +52,14 @@ export interface OAuthClientDeps {
 }
 
 export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
-  const clientAuth = clientAuthOf(deps.tenant.client, deps.quirks, deps.jwksUrl)
+  const client = renewable(deps.tenant, (tenant) => ({
+    authenticate: clientAuthOf(tenant.client, deps.quirks, deps.jwksUrl),
+  }))
 
   /** A configuration per call is cheap and gives each call its own view of what the token endpoint answered. */
   const prepare = async (): Promise<Call> => {
     const document = await deps.discovery.current()
-    return prepareCall(deps, document, clientAuth)
+    return prepareCall(deps, document, client.part.authenticate)
   }
 
   return {
@@ -71,6 +76,7 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
       return true
     },
     introspect: async (token) => introspect(await prepare(), token),
+    renew: client.renew,
   }
 }
 

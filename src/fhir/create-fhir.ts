@@ -1,3 +1,4 @@
+import { renewable, type Renewal, together } from '../config/renewable.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { FhirDeps } from './deps.ts'
 import { createFhirDoor } from './door.ts'
@@ -14,29 +15,38 @@ import type { Confirm } from './write/confirm.ts'
 export interface Fhir {
   readonly door: FhirDoor
   readonly confirm: Confirm
+  readonly renew: Renewal<OwnConfig>
   close(): Promise<void>
 }
 
 type OwnParts = 'publicUrl' | 'views' | 'links' | 'upstreams' | 'rate' | 'away'
 
+type OwnConfig = Pick<Config, 'publicUrl' | 'tenants' | 'keys' | 'rateLimits'>
+
 export function createFhir(
-  config: Pick<Config, 'publicUrl' | 'tenants' | 'keys' | 'rateLimits'>,
+  config: OwnConfig,
   outer: Omit<FhirDeps, OwnParts> & UpstreamsHear,
 ): Fhir {
   const upstreams = createUpstreams(config.tenants, outer)
   const away = createAwayJudge()
+  const views = renewable(config, ({ tenants }) => createViews(tenants))
+  const links = renewable(config, ({ keys }) => createLinks(keys.encryption))
+  const limits = renewable(config, ({ rateLimits }) => ({
+    perMinute: () => rateLimits.fhirPerLaunchPerMinute,
+  }))
   const deps: FhirDeps = {
     ...outer,
     publicUrl: config.publicUrl,
-    views: createViews(config.tenants),
-    links: createLinks(config.keys.encryption),
+    views: views.part,
+    links: links.part,
     upstreams,
-    rate: createLaunchRate(config.rateLimits.fhirPerLaunchPerMinute, () => performance.now()),
+    rate: createLaunchRate(limits.part.perMinute, () => performance.now()),
     away,
   }
   return {
     door: createFhirDoor(deps),
     confirm: createConfirm(deps),
+    renew: together([views.renew, links.renew, limits.renew]),
     close: async () => {
       await upstreams.close()
       await away.close()

@@ -1,6 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import type { Config } from '../config/schema/config.ts'
-import { publicKeySet } from '../ehr/client-keys.ts'
 
 /**
  * SMART App Launch 2.2, client-confidential-asymmetric (@301-@303): the key set is public, and Cache-Control says how
@@ -8,15 +6,14 @@ import { publicKeySet } from '../ehr/client-keys.ts'
  */
 const keepSeconds = 300
 
-export function jwksRoute(config: Config) {
-  const body = JSON.stringify(publicKeySet(config.tenants))
+export function jwksRoute(keySet: () => string) {
   return async (scope: FastifyInstance): Promise<void> => {
     scope.get('/.well-known/jwks.json', (_request, reply) =>
       reply
         .header('cache-control', `public, max-age=${keepSeconds}`)
         .header('cross-origin-resource-policy', 'cross-origin')
         .type('application/jwk-set+json')
-        .send(body),
+        .send(keySet()),
     )
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { setTimeout } from 'node:timers/promises'
 import type { Audit } from '../audit/event.ts'
+import type { Renewal } from '../config/renewable.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Health } from './health.ts'
@@ -34,7 +35,9 @@ export interface LifeParts {
   readonly staff:
     { start(): Promise<void>; close(): Promise<void>; readonly ownServer: unknown } | undefined
   readonly metrics: Pick<Metrics, 'reload'>
-  readonly recordStart: (config: Config) => Promise<void>
+  readonly recordConfiguration: (config: Config) => Promise<void>
+  /** What of the parts a reload makes anew. */
+  readonly renewals: readonly Renewal<Config>[]
   /** Work that nobody asks for. */
   readonly workers: readonly { start(): void; stop(): void | Promise<void> }[]
   /** What is closed after the public listener, in this order. */
@@ -60,7 +63,8 @@ export function createLife(parts: LifeParts): Life {
       }
       const open = await server.listen({ host: config.listen.host, port: config.listen.port })
       await staff?.start()
-      await parts.recordStart(config)
+      await parts.recordConfiguration(config)
+      await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
       serving = true
       for (const worker of workers) worker.start()
       return { public: open, operations: probes }
@@ -69,7 +73,8 @@ export function createLife(parts: LifeParts): Life {
       config,
       log,
       metrics: parts.metrics,
-      record: parts.recordStart,
+      record: parts.recordConfiguration,
+      renewals: parts.renewals,
       listeners: () => [
         { server: server.server, tls: ({ listen }) => listen.tls },
         { server: operations.server, tls: ({ operations: own }) => own.listen.tls },

@@ -9,6 +9,7 @@ import { collectKeptNotes } from '../audit/copies/second-places.ts'
 import { startSearchIndex } from '../audit/search-index/start-index.ts'
 import type { StartedAudit } from '../audit/start-audit.ts'
 import { verifyAudit } from '../audit/verify.ts'
+import { renewable, type Renewal, together } from '../config/renewable.ts'
 import type { Config } from '../config/schema/config.ts'
 import type { Ehrs } from '../ehr/connection.ts'
 import { createCertificates } from '../operations/certificates.ts'
@@ -33,6 +34,7 @@ export interface StaffSite {
   start(): Promise<void>
   /** The server of that listener. */
   readonly ownServer: unknown
+  readonly renew: Renewal<Config>
   close(): Promise<void>
 }
 
@@ -67,14 +69,16 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
       onFault(error, undefined)
     },
   })
+  const present = renewable(config, (own) => ({ config: () => own }))
+  const certificates = renewable(config, (own) => createCertificates(own, { now }))
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const publicKey = createPublicKey(config.keys.signing.reveal())
   const plugin = staffSite({
     publicOrigin: publicUrl,
-    config,
+    config: present.part.config,
     store,
     metrics,
-    certificates: createCertificates(config, { now }),
+    certificates: certificates.part,
     discovery: (tenant) => ehrs.get(tenant)?.discovery.state(),
     tenants: config.tenants,
     provider:
@@ -108,6 +112,7 @@ export function createStaffSite(config: Config, deps: StaffDeps): StaffSite | un
   void (own ?? deps.operations).register(plugin)
   return {
     ownServer: own?.server,
+    renew: together([present.renew, certificates.renew]),
     async start() {
       if (staff.listen === undefined) return
       await own?.listen({ host: staff.listen.host, port: staff.listen.port })

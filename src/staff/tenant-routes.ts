@@ -17,7 +17,8 @@ import type { Guard, Visit, VisitDeps } from './visit.ts'
 /** Each tenant: whether its EHR answers, what ends when, what its launches have shown, and which scopes nobody uses. */
 export interface TenantRoutesDeps extends VisitDeps {
   readonly guard: Guard
-  readonly config: Config
+  /** As it is now. */
+  readonly config: () => Config
   readonly health: Pick<Health, 'status'>
   readonly store: Pick<Store, 'readMatrix'>
   readonly metrics: Pick<Metrics, 'circuitOpenSince'>
@@ -54,7 +55,7 @@ async function all(deps: TenantRoutesDeps, visit: Visit) {
   return visit.show('tenants', 'Tenants', {
     health: health.status(),
     own: certificates.own().map((expiry) => expiryOf(expiry, now())),
-    tenants: config.tenants.map((tenant) => ({
+    tenants: config().tenants.map((tenant) => ({
       ...stateOf(deps, visit, tenant),
       modes: tenant.modes,
     })),
@@ -69,7 +70,7 @@ async function one(deps: TenantRoutesDeps, visit: Visit) {
   await viewed(visit, 'tenants', tenant.id)
   const [expiries, matrix, ...scopes] = await Promise.all([
     certificates.ofTenant(tenant),
-    readMatrix(store, config, tenant.id),
+    readMatrix(store, config(), tenant.id),
     ...tenant.modes.map((mode) =>
       readScopeUse(store, { tenant: tenant.id, mode: mode.id, scopes: mode.scopes }, now()),
     ),
@@ -91,7 +92,7 @@ async function contract(deps: TenantRoutesDeps, visit: Visit) {
   const tenant = asked(deps, visit)
   if (tenant === undefined) return visit.missing()
   await viewed(visit, 'contract', tenant.id)
-  const markdown = launchContract(deps.config, tenant).replace(/^# [^\n]+\n/, '')
+  const markdown = launchContract(deps.config(), tenant).replace(/^# [^\n]+\n/, '')
   return visit.show('contract', `Launch contract: ${tenant.name}`, {
     tenant,
     html: createMarkdown().render(markdown),
@@ -100,7 +101,7 @@ async function contract(deps: TenantRoutesDeps, visit: Visit) {
 
 function asked({ config }: TenantRoutesDeps, visit: Visit): Tenant | undefined {
   const read = z.object({ id: z.string() }).safeParse(visit.request.params)
-  return config.tenants.find(({ id }) => read.success && id === read.data.id)
+  return config().tenants.find(({ id }) => read.success && id === read.data.id)
 }
 
 const viewed = (visit: Visit, page: string, tenant?: string): Promise<void> =>

@@ -20,7 +20,7 @@ const windowMs = 60_000
  * route itself says 503 then.
  */
 export function launchRateLimit(options: {
-  readonly launchPerMinute: number
+  readonly launchPerMinute: () => number
   readonly store: Counter
   /** What an address is called in the store, so that a dump of it tells no workstation's. */
   readonly pseudonyms: Named
@@ -32,7 +32,7 @@ export function launchRateLimit(options: {
     })
     await scope.register(rateLimit, {
       global: false,
-      max: options.launchPerMinute,
+      max: () => options.launchPerMinute(),
       timeWindow: windowMs,
       store: countedIn(options),
       skipOnError: true,

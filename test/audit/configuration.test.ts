@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
-import { recordStart } from '../../src/audit/configuration.ts'
+import { recordConfiguration } from '../../src/audit/configuration.ts'
 import { configOf, rawConfig, rawTenant } from '../support/config.ts'
 import type { Raw } from '../support/config.ts'
 import { newSecretKey, newSigningKey } from '../support/keys.ts'
@@ -14,7 +14,7 @@ async function starts(directory: string, raws: readonly Raw[]) {
   for (const raw of raws) {
     const config = configOf({ ...raw, instance: 'one', audit: { directory } })
     const audit = await createAudit({ config })
-    await recordStart(config, audit)
+    await recordConfiguration(config, audit)
     await audit.close()
     const records = await readRecords(directory)
     const opened = records.findLastIndex(({ event }) => event === 'audit.opened')

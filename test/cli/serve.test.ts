@@ -270,11 +270,11 @@ t.test(
     await reload(/logging\.level reloaded\n/)
     t.equal(await served(), fingerprint(second.cert))
 
-    const paused = rawTenant({ paused: 'Maintenance', client: Object(raw['tenants'])[0].client })
-    const changed = { ...raw, session: { idleMinutes: 5 }, tenants: [paused] }
+    const renamed = rawTenant({ name: 'West', client: Object(raw['tenants'])[0].client })
+    const changed = { ...raw, session: { idleMinutes: 5 }, tenants: [renamed] }
     writeFileSync(path, stringify(changed))
     await reload(/session\.idleMinutes needs a restart\n/)
-    t.match(said, /tenants\[0\]\.paused needs a restart\n/)
+    t.match(said, /tenants\[0\]\.name needs a restart\n/)
     writeFileSync(path, 'publicUrl: [')
     await reload(/goes on with the configuration that it has/)
     t.match(said, /reload\.yaml:1: found /)

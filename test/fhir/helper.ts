@@ -176,7 +176,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     publicUrl: 'http://localhost:3000',
     startedAt: '2026-01-01T00:00:00Z',
     cookies,
-    rate: createLaunchRate(options.perMinute ?? 6000, () => performance.now()),
+    rate: createLaunchRate(
+      () => options.perMinute ?? 6000,
+      () => performance.now(),
+    ),
     vault: {
       open: async ({ session, launch }) => {
         if (session !== hashSession(sessionId) || launch !== launchId) return { kind: 'missing' }

@@ -26,7 +26,10 @@ async function open(
 
 t.test('a launch has so many requests a minute, and none of the others’', (t) => {
   let now = 5000
-  const rate = createLaunchRate(3, () => now)
+  const rate = createLaunchRate(
+    () => 3,
+    () => now,
+  )
   const takes = (launch: string) => [1, 2, 3, 4, 5].map(() => rate.takes(launch))
   t.same(takes('a'), [undefined, undefined, undefined, 60, 60])
   t.equal(rate.takes('b'), undefined)

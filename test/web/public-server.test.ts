@@ -171,7 +171,7 @@ t.test('launches are limited per address and route', async (t) => {
       await app.register(async (scope) => {
         await scope.register(
           launchRateLimit({
-            launchPerMinute: 3,
+            launchPerMinute: () => 3,
             store: createEmbeddedStore({ now: Date.now }),
             pseudonyms: { client: (address) => `named ${address}` },
           }),

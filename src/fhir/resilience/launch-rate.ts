@@ -11,7 +11,7 @@ export interface LaunchRate {
 const windowMs = 60_000
 
 /** `now` need not know the date: milliseconds that only grow. */
-export function createLaunchRate(perMinute: number, now: () => number): LaunchRate {
+export function createLaunchRate(perMinute: () => number, now: () => number): LaunchRate {
   const counts = new Map<string, number>()
   let endsAt = 0
   return {
@@ -23,7 +23,7 @@ export function createLaunchRate(perMinute: number, now: () => number): LaunchRa
       }
       const count = (counts.get(launch) ?? 0) + 1
       counts.set(launch, count)
-      return count <= perMinute ? undefined : Math.ceil((endsAt - time) / 1000)
+      return count <= perMinute() ? undefined : Math.ceil((endsAt - time) / 1000)
     },
   }
 }
