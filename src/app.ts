@@ -1,11 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { recordConfiguration } from './audit/configuration.ts'
-import { createPseudonyms } from './audit/pseudonyms.ts'
-import { startAudit } from './audit/start-audit.ts'
 import { renewable, type Renewal, together } from './config/renewable.ts'
 import type { Config } from './config/schema/config.ts'
-import { productVersion } from './config/version.ts'
 import { isOurFault } from './errors.ts'
 import { publicKeySet } from './ehr/client-keys.ts'
 import { createEhrs, renewEhrs } from './ehr/connection.ts'
@@ -17,18 +14,9 @@ import { createDirectory } from './launch/directory.ts'
 import { jwksRoute } from './launch/jwks-route.ts'
 import { renewRoute } from './launch/renew.ts'
 import { entryRoutes } from './launch/routes.ts'
-import { reportAuditFault } from './operations/audit-faults.ts'
-import { reportStoreFault } from './operations/store-faults.ts'
-import { countRecords } from './operations/count-records.ts'
-import { createHealth } from './operations/health.ts'
 import { createLaunchCount } from './operations/launch-count.ts'
-import { createLog } from './operations/log.ts'
-import { createMetrics } from './operations/metrics.ts'
-import { closeGround, createLife, type Life } from './operations/life.ts'
-import { startTracing } from './operations/start-tracing.ts'
-import { watchProcess } from './operations/watch-process.ts'
-import { createMatrix } from './operations/matrix.ts'
-import { reportReadiness } from './operations/report-readiness.ts'
+import { closeGround, type Ground, layGround } from './operations/ground.ts'
+import { createLife, type Life } from './operations/life.ts'
 import { createOperationsServer } from './operations/operations-server.ts'
 import { browserSession } from './session/browser-session.ts'
 import { createSessionCookies } from './session/cookies.ts'
@@ -41,16 +29,13 @@ import { browserRequests, launchRoutes } from './session/launch-routes.ts'
 import { createOpenOwnLaunch } from './session/own-launch.ts'
 import { clocksOf, createSessionRecords } from './session/session-records.ts'
 import { createStaffSite } from './staff/create-staff-site.ts'
-import { createStore, recordForm } from './store/create.ts'
+import { recordForm } from './store/create.ts'
 import { createBindingVault } from './vault/bindings.ts'
-import { createKeyRing } from './vault/key-ring.ts'
 import { createLaunchIndex } from './vault/launch-index.ts'
 import { createRememberingVault } from './vault/memory.ts'
 import { createPendingVault } from './vault/pending.ts'
 import { createTokens } from './vault/refresh.ts'
 import type { LaunchRecord } from './vault/record.ts'
-import { sealAuditStream } from './vault/sealed-stream.ts'
-import { createSpoolSeal } from './vault/spool-seal.ts'
 import { createSweeper } from './vault/sweeper.ts'
 import { createVault } from './vault/vault-store.ts'
 import { createClientAddress } from './web/client-address.ts'
@@ -88,43 +73,6 @@ async function buildOn(config: Config, ground: Ground): Promise<App> {
   const fhir = openFhir(config, ground, launches)
   const browsers = await serveBrowsers(config, ground, ehrSide, launches, fhir)
   return assemble(config, ground, ehrSide, { launches, fhir, browsers })
-}
-
-/** What every part leans on: the log, the metrics, the audit and the store. */
-async function layGround(config: Config) {
-  const now = Date.now
-  const log = createLog({ level: config.logging.level, instance: config.instance })
-  const metrics = createMetrics({ tenants: config.tenants, version: productVersion() })
-  const storeFaults = reportStoreFault(log, metrics)
-  const ring = renewable(config, ({ keys }) => createKeyRing(keys.encryption))
-  const keyRing = ring.part
-  const plain = createStore(config.store, {
-    now,
-    onFault: storeFaults.report,
-    onAnswer: (operation, seconds) => metrics.storeAnswer(operation, seconds),
-  })
-  const store = sealAuditStream(plain, keyRing)
-  // Without the audit nothing may run (DESIGN rule 8).
-  const written = await startAudit({
-    config,
-    store,
-    onFault: reportAuditFault(log, metrics),
-    logCheckpoint: (checkpoint) => log.info({ event: 'audit.checkpoint', ...checkpoint }),
-    seal: createSpoolSeal(keyRing),
-  })
-  if ('memory' in config.store) log.warn({ event: 'store.embedded', reason: 'not_for_production' })
-  const pseudonyms = createPseudonyms(config.keys.pseudonym)
-  const matrix = createMatrix({ store, scopes: { tenants: config.tenants, now } })
-  const audit = countRecords(matrix.listening(written), metrics)
-  const health = createHealth({
-    auditHealthy: () => audit.healthy(),
-    checkStore: () => store.check(),
-    onChange: reportReadiness(log),
-  })
-  watchProcess(metrics, health, written)
-  const tracing = await startTracing(config, log)
-  const shared = { now, log, metrics, audit, store, tracing }
-  return { ...shared, keyRing, renew: ring.renew, pseudonyms, matrix, health, storeFaults }
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
@@ -350,7 +298,6 @@ function assemble(
   })
 }
 
-type Ground = Awaited<ReturnType<typeof layGround>>
 type EhrSide = ReturnType<typeof connectEhrs>
 type Launches = ReturnType<typeof keepLaunches>
 interface Running {

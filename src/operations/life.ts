@@ -104,24 +104,6 @@ export function createLife(parts: LifeParts): Life {
   }
 }
 
-interface Ground {
-  readonly matrix: { stop(): Promise<void> }
-  readonly audit: { close(): Promise<void> }
-  readonly store: { close(): Promise<void> }
-  readonly metrics: { close(): void }
-}
-
-/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. */
-export async function closeGround({ matrix, store, audit, metrics }: Ground): Promise<void> {
-  try {
-    await matrix.stop()
-  } finally {
-    await audit.close()
-    await store.close()
-    metrics.close()
-  }
-}
-
 async function inTurn<T>(list: readonly T[], act: (one: T) => void | Promise<void>): Promise<void> {
   // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
   for (const one of list) await act(one)

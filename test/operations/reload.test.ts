@@ -24,7 +24,7 @@ if (north === undefined) throw new Error('no tenant')
 
 const withTenant = (changes: Partial<Tenant>): Config => ({
   ...config,
-  tenants: [{ ...north, ...changes } as Tenant],
+  tenants: [{ ...north, ...changes }],
 })
 const encryptionKey = (id: string) => ({ id, secret: new Secret(newSecretKey()) })
 
