@@ -147,7 +147,7 @@ function keepLaunches(config: Config, ground: Ground, ehrSide: EhrSide) {
       audit,
       revoke,
       reindex: (key, record) => index.add(key, record),
-      forgetDraft: (record) => drafts.forget(record),
+      forgetDraft: (record) => drafts.part.forget(record),
       now,
     }),
     tokens,
