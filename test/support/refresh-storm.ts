@@ -14,7 +14,11 @@ export async function refreshStorm(t: Test, repetitions: number): Promise<void> 
     refreshTokens: 'rotate',
     // Room for 200 requests of one launch in each process, so that none is turned away as too many.
     tenant: { upstream: { connections: 128 } },
-    root: { store: { redis: { url: redis.url } } },
+    // No app asks so often, and one that did would be turned away after some repetitions.
+    root: {
+      store: { redis: { url: redis.url } },
+      rateLimits: { fhirPerLaunchPerMinute: 1_000_000 },
+    },
   })
   t.teardown(async () => {
     await deployment.close()
