@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -31,6 +31,8 @@ export interface Housekeeping {
 
 export const holdFileName = 'legal-hold'
 const dayMs = 86_400_000
+/** A clock that jumps far ahead makes everything look old: it may cost a few days' files until somebody sees it. */
+const daysAtOnce = 3
 
 export function createHousekeeping(deps: HousekeepingDeps): Housekeeping {
   return {
@@ -38,28 +40,37 @@ export function createHousekeeping(deps: HousekeepingDeps): Housekeeping {
       const files = await listAuditFiles(deps.directory)
       const oldest = utcDay(deps.now() - deps.retentionDays * dayMs)
       const over = files.filter((file) => file.day < oldest && file.name !== deps.current())
-      const removed = await removeAll(over, deps)
-      const kept = removed > 0 ? files.filter((file) => !over.includes(file)) : files
+      const days = new Set([...new Set(over.map(({ day }) => day))].slice(0, daysAtOnce))
+      const removed = await removeAll(
+        over.filter(({ day }) => days.has(day)),
+        deps,
+      )
+      const kept = files.filter((file) => !removed.includes(file))
       const compressed = await compressAll(kept, deps)
-      return { compressed, removed }
+      return { compressed, removed: removed.length }
     },
   }
 }
 
-async function removeAll(files: readonly AuditFileName[], deps: HousekeepingDeps): Promise<number> {
-  if (files.length === 0) return 0
-  if (await isHeld(deps.directory)) {
-    await deps.record({
-      event: 'audit.held',
-      outcome: 'success',
-      count: files.length,
-      reason: 'legal_hold',
-      actor: 'system',
-    })
-    return 0
+/** Answers those that are gone. A hold that is laid meanwhile holds what is still there. */
+async function removeAll(
+  files: readonly AuditFileName[],
+  deps: HousekeepingDeps,
+): Promise<readonly AuditFileName[]> {
+  for (const [gone, file] of files.entries()) {
+    if (await isHeld(deps.directory)) {
+      await deps.record({
+        event: 'audit.held',
+        outcome: 'success',
+        count: files.length - gone,
+        reason: 'legal_hold',
+        actor: 'system',
+      })
+      return files.slice(0, gone)
+    }
+    await remove(file, deps)
   }
-  for (const file of files) await remove(file, deps)
-  return files.length
+  return files
 }
 
 async function remove(file: AuditFileName, { directory, record }: HousekeepingDeps): Promise<void> {
@@ -82,8 +93,9 @@ async function remove(file: AuditFileName, { directory, record }: HousekeepingDe
     await writeFile(`${notesPath}.new`, last, { mode: 0o640, flush: true })
     await rename(`${notesPath}.new`, notesPath)
   }
+  // Whatever ends this half-way, the next round finds the file and goes on.
+  await unlinkIfThere(`${path.replace(/\.gz$/, '')}.torn`)
   await unlinkIfThere(path)
-  await unlinkIfThere(`${path}.torn`)
 }
 
 /** The last days stay as they are, for `grep`. Only this instance's own: whether another still writes is not known. */
@@ -116,14 +128,18 @@ async function compressAll(
 /** The compressed file has its name only when it is whole and on the disk. */
 async function compress(path: string): Promise<void> {
   const partial = `${path}.gz.new`
-  await pipeline(createReadStream(path), createGzip(), createWriteStream(partial, { mode: 0o640 }))
-  const handle = await open(partial, 'r')
   try {
-    await handle.sync()
-  } finally {
-    await handle.close()
+    await pipeline(
+      createReadStream(path),
+      createGzip(),
+      createWriteStream(partial, { mode: 0o640, flush: true }),
+    )
+    await rename(partial, `${path}.gz`)
+  } catch (error) {
+    // On a full disk it would take the room of records.
+    await unlinkIfThere(partial)
+    throw error
   }
-  await rename(partial, `${path}.gz`)
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -47,7 +47,7 @@ export async function recover(
     return { file, size: 0, head: genesis, unsealed: undefined, left: 'first_start', findings: [] }
   }
   const findings: Finding[] = []
-  const torn = await setTornLineAside(join(directory, last.name))
+  const torn = isCompressed(last) ? 0 : await setTornLineAside(join(directory, last.name))
   if (torn > 0) findings.push({ reason: 'torn_line', bytes: torn })
   const { head, line, missing } = await findHead(directory, files)
   const notes = await lastCheckpoint(join(directory, checkpointsName(last)))
@@ -81,10 +81,15 @@ async function findHead(
   return { head: known, line: '', missing: known.seq }
 }
 
+/** By whoever keeps the files, or before they came from a backup: it is left as it is. */
+const isCompressed = ({ name }: AuditFileName): boolean => name.endsWith('.gz')
+
 /** A clock that jumped back must not bring an older file to life: the day never goes back. */
 function nextFile(last: AuditFileName, today: string, continues: boolean): AuditFileName {
   if (today > last.day) return auditFileName(today, 1, last.instance)
-  return continues ? last : auditFileName(last.day, last.part + 1, last.instance)
+  return continues && !isCompressed(last)
+    ? last
+    : auditFileName(last.day, last.part + 1, last.instance)
 }
 
 /** Answers the number of bytes after the last line end. */

@@ -74,7 +74,7 @@ const order = (a: string, b: string): number => Number(a > b) - Number(a < b)
 
 /**
  * A file holds no record later than its day. After a clock that jumped back it may hold earlier ones, so a file is
- * passed over only when its day is more than one behind the time looked for.
+ * passed over only when its day is more than one behind the time looked for, and never when that day is still to come.
  */
 async function filesByDay(
   directories: readonly string[],
@@ -83,7 +83,7 @@ async function filesByDay(
   const days = new Map<string, string[]>()
   const wanted = ({ day }: AuditFileName): boolean => {
     const begins = Date.parse(day)
-    return begins + dayMs > from && begins - dayMs < to
+    return begins + dayMs > from && (begins - dayMs < to || begins > Date.now())
   }
   for (const directory of new Set(directories)) {
     const files = await listAuditFiles(directory)

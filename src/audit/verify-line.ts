@@ -17,6 +17,8 @@ export type FaultKind =
   | 'out_of_order'
   /** The record before it is not the one it was written after. */
   | 'not_linked'
+  /** The record is another instance's: its file was renamed. */
+  | 'foreign'
   /** A file that was left ends in the middle of a line. */
   | 'torn'
   /** A compressed file cannot be read from here on. */
@@ -37,6 +39,10 @@ const tailLength = prevMember.length + hashMember.length + end.length + 2 * hash
 /** Of `,"hash":"…"}`: the covered bytes end before it, after the quote that closes `prev`. */
 const uncovered = hashMember.length - 1 + hashLength + end.length
 const tailForm = /^,"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}$/
+
+/** `instance` is the last member before `prev`. */
+export const isOf = (line: string, instance: string): boolean =>
+  line.slice(0, -tailLength).endsWith(`,"instance":"${instance}"`)
 
 export function readClaim(line: string): Claim | undefined {
   if (line.length < start.length + tailLength + 1) return undefined

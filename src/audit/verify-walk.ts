@@ -4,7 +4,7 @@ import type { AuditFileName } from './file-names.ts'
 import { noSeals } from './seals.ts'
 import type { Seals } from './seals.ts'
 import type { VerificationFault } from './verify.ts'
-import { judgeLine, readClaim } from './verify-line.ts'
+import { isOf, judgeLine, readClaim } from './verify-line.ts'
 import type { FaultKind } from './verify-line.ts'
 
 const maxFaults = 20
@@ -12,7 +12,7 @@ const maxFaults = 20
 const keptElsewhere = 'kept elsewhere'
 
 /** Goes over the lines of one log, in their order, and remembers where it stands. */
-export function createWalk(removed: Seals, elsewhere: readonly Seals[]) {
+export function createWalk(instance: string, removed: Seals, elsewhere: readonly Seals[]) {
   const faults: VerificationFault[] = []
   let before: Head | undefined
   let records = 0
@@ -36,15 +36,6 @@ export function createWalk(removed: Seals, elsewhere: readonly Seals[]) {
       if (found === 'forged') forged = 'checkpoint_broken'
     }
     return forged
-  }
-
-  /**
-   * The first record there is must be the first of all, or follow the last one of a file that retention removed. Without
-   * any such checkpoint an auditor was given a part of the log, and the report says from which record.
-   */
-  function firstHead(seq: number): Head | undefined {
-    if (seq === 1) return genesis
-    return removed.last.seq === 0 ? undefined : removed.last
   }
 
   return {
@@ -75,7 +66,9 @@ export function createWalk(removed: Seals, elsewhere: readonly Seals[]) {
       const expected = (before?.seq ?? 0) + 1
       if (claim === undefined) return fault(ended ? 'unreadable' : 'torn', expected)
       const kind =
-        judgeLine(text, claim, records === 0 ? firstHead(claim.seq) : before) ?? judgeSeals(claim)
+        judgeLine(text, claim, records === 0 ? firstHead(removed, claim.seq) : before) ??
+        judgeSeals(claim) ??
+        (isOf(text, instance) ? undefined : 'foreign')
       if (kind !== undefined) fault(kind, claim.seq)
       if (records === 0) first = claim.seq
       records += 1
@@ -89,4 +82,13 @@ export function createWalk(removed: Seals, elsewhere: readonly Seals[]) {
     },
     report: () => ({ records, first, head: before ?? genesis, sealed, unfinished, faults }),
   }
+}
+
+/**
+ * The first record there is must be the first of all, or follow the last one of a file that retention removed. Without
+ * any such checkpoint an auditor was given a part of the log, and the report says from which record.
+ */
+function firstHead({ last }: Seals, seq: number): Head | undefined {
+  if (seq === 1) return genesis
+  return last.seq === 0 ? undefined : last
 }

@@ -81,7 +81,7 @@ async function verifyLog(
   const orphans = await readOrphanNotes(directory, instance, names)
   const kept = readSeals(keptNotes, instance, publicKey)
   const removed = readSeals(orphans.before, instance, publicKey)
-  const walk = createWalk(removed, [kept, readSeals(orphans.rest, instance, publicKey)])
+  const walk = createWalk(instance, removed, [kept, readSeals(orphans.rest, instance, publicKey)])
   if (kept.broken) walk.keptBroken()
   for (const [index, file] of files.entries()) {
     const notes = await readNotes(join(directory, checkpointsName(file)))

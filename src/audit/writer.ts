@@ -61,10 +61,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   async function rotate(next: AuditFileName): Promise<void> {
     await checkpoint()
-    const opened = await openFileSink({ directory, name: next.name, size: 0, durability })
-    await sink.close()
-    sink = opened
+    const left = sink
+    sink = await openFileSink({ directory, name: next.name, size: 0, durability })
     file = next
+    await left.close()
   }
 
   return {

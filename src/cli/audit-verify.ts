@@ -63,6 +63,7 @@ const sentences: Readonly<Record<FaultKind, string>> = {
   missing: 'records before this one are missing',
   out_of_order: 'the record is not in its place: it was inserted or moved',
   not_linked: 'the record before it is not the one it was written after',
+  foreign: 'the record is another instance’s: its file was renamed',
   torn: 'the line ends in the middle',
   damaged: 'the compressed file is damaged and cannot be read from here on',
   checkpoint_differs: 'a checkpoint was signed over another record of this number',

@@ -1,9 +1,11 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
-import { holdFileName } from '../../src/audit/housekeeping.ts'
+import { createHousekeeping, holdFileName } from '../../src/audit/housekeeping.ts'
 import { verifyAudit } from '../../src/audit/verify.ts'
+import { until } from '../support/until.ts'
 import { auditConfig, publicKey, readRecords } from './support.ts'
 
 const dayMs = 86_400_000
@@ -34,6 +36,47 @@ t.test('files of some days ago are compressed, with a record, and verify', async
   const text = JSON.stringify(await readRecords(directory))
   t.match(text, '"audit.compressed"')
   t.match(text, 'file=2026-03-02.one.jsonl')
+})
+
+t.test('compressAfterDays says how long a file stays as it was written', async (t) => {
+  for (const [compressAfterDays, plain] of [
+    [1, ['2026-03-10', '2026-03-11']],
+    [4, ['2026-03-07', '2026-03-08', '2026-03-09', '2026-03-10', '2026-03-11']],
+    [3650, ['2026-03-05', '2026-03-06', '2026-03-07', '2026-03-08', '2026-03-09', '2026-03-10']],
+  ] as const) {
+    const config = auditConfig({ compressAfterDays })
+    const { directory } = config.audit
+    await run(config, [4, 5, 6, 7, 8, 9, 10])
+    const left = names(directory).filter((name) => name.endsWith('.jsonl'))
+    t.match(
+      left.map((name) => name.slice(0, 10)),
+      plain,
+      `${String(compressAfterDays)} days`,
+    )
+    t.equal(names(directory).length, 7, 'and nothing is gone')
+    t.match((await verifyAudit({ directory, publicKey })).logs, [{ faults: [] }])
+  }
+})
+
+t.test('maxFileMegabytes says when another part of the day begins', async (t) => {
+  const config = auditConfig({ maxFileMegabytes: 1 })
+  const { directory } = config.audit
+  const patient = Array.from({ length: 100 }, (_, index) => `p${String(index)}`)
+  const audit = await createAudit({ config, now: () => began })
+  for (let groups = 0; groups < 9; groups += 1) {
+    const group = Array.from({ length: 100 }, () =>
+      audit.record({ event: 'fhir.access', outcome: 'success', patient }),
+    )
+    await Promise.all(group)
+  }
+  await audit.close()
+  const sizes = names(directory).map((name) => statSync(join(directory, name)).size)
+  t.ok(sizes.length >= 2, `${String(sizes.length)} parts`)
+  for (const size of sizes.slice(0, -1)) {
+    // The write that fills it is still whole, and no write is larger than a megabyte.
+    t.ok(size >= 1_048_576 && size <= 2 * 1_048_576 + 10_000, `${String(size)} bytes`)
+  }
+  t.match((await verifyAudit({ directory, publicKey })).logs, [{ records: 902, faults: [] }])
 })
 
 t.test(
@@ -69,6 +112,111 @@ t.test('under a legal hold nothing goes, and that is recorded', async (t) => {
   rmSync(join(directory, holdFileName))
   await run(config, [13])
   t.same(names(directory), ['2026-03-13.one.jsonl', '2026-03-14.one.jsonl'])
+})
+
+t.test('a clock that jumps far ahead costs a few days, and not the log', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  await run(config, [0, 1, 2, 3, 4, 5])
+  await run(config, [36_500])
+  const left = names(directory).filter((name) => name.startsWith('2026'))
+  t.equal(left.length, 3, 'three days a round')
+  t.match((await verifyAudit({ directory, publicKey })).logs, [{ faults: [] }])
+  await run(config, [6])
+  const records = await readRecords(directory)
+  t.equal(records.at(-1)?.time.slice(0, 10), '2026-03-07', 'it goes on when the clock is right')
+  t.match((await verifyAudit({ directory, publicKey })).logs, [{ faults: [] }])
+})
+
+/** A round of its own, with a hand in between: before each record that it writes. */
+async function roundWith(directory: string, before: (count: number) => void) {
+  let count = 0
+  const recorded: string[] = []
+  const housekeeping = createHousekeeping({
+    directory,
+    instance: 'other',
+    retentionDays: 1,
+    compressAfterDays: 1,
+    current: () => 'none',
+    record: async ({ event }) => {
+      before((count += 1))
+      recorded.push(event)
+    },
+    now: () => began + 20 * dayMs,
+  })
+  const result = await housekeeping.run().catch((error: Error) => error.message)
+  return { result, recorded }
+}
+
+t.test('retention that ends half-way: a hold that is laid, and a crash', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  await run(config, [0, 1, 2])
+  const whole = names(directory).length
+  const held = await roundWith(directory, (count) => {
+    if (count === 1) writeFileSync(join(directory, holdFileName), '')
+  })
+  t.same(held.recorded, ['audit.removed', 'audit.held'])
+  t.equal(names(directory).length, whole - 1, 'what was there when it was laid stays')
+  rmSync(join(directory, holdFileName))
+  const crashed = await roundWith(directory, () => {
+    throw new Error('killed')
+  })
+  t.equal(crashed.result, 'killed')
+  t.equal(names(directory).length, whole - 1, 'nothing goes without its record')
+  const [name = ''] = names(directory)
+  writeFileSync(join(directory, `${name.replace(/\.gz$/, '')}.torn`), '{"seq":1')
+  await roundWith(directory, () => undefined)
+  t.same(names(directory), [])
+  t.notOk(readdirSync(directory).some((left) => left.endsWith('.torn')))
+  t.match((await verifyAudit({ directory, publicKey })).logs, [])
+})
+
+t.test('the newest file was compressed by somebody else: it is left as it is', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  await run(config, [0, 1])
+  const [, newest = ''] = names(directory)
+  const packed = gzipSync(readFileSync(join(directory, newest)))
+  writeFileSync(join(directory, `${newest}.gz`), packed)
+  rmSync(join(directory, newest))
+  // Its own day again, and a day before it: the clock jumped back.
+  await run(config, [1, 0, 2])
+  t.same(readFileSync(join(directory, `${newest}.gz`)), packed)
+  t.same(names(directory).slice(1), [
+    `${newest}.gz`,
+    newest.replace('.one', '_002.one'),
+    '2026-03-03.one.jsonl',
+  ])
+  const { logs } = await verifyAudit({ directory, publicKey })
+  t.match(logs, [{ records: 15, first: 1, faults: [] }])
+})
+
+t.test('a compression that fails leaves the file, and nothing half-made', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  await run(config, [0])
+  const [name = ''] = names(directory)
+  // No file can have this name any more: what a full disk is to the end of a compression.
+  mkdirSync(join(directory, `${name}.gz`, 'full'), { recursive: true })
+  const faults: unknown[] = []
+  const audit = await createAudit({
+    config,
+    now: () => began + 5 * dayMs,
+    onFault: (fault) => faults.push(fault),
+  })
+  await until(
+    () => faults.length,
+    (count) => count > 0,
+  )
+  await audit.close()
+  t.match(faults, [{ kind: 'housekeeping_failed' }])
+  t.notOk(readdirSync(directory).some((left) => left.endsWith('.new')))
+  t.ok(statSync(join(directory, name)).size > 0)
+  rmSync(join(directory, `${name}.gz`), { recursive: true })
+  await run(config, [6])
+  t.ok(names(directory).includes(`${name}.gz`), 'the next round goes on')
+  t.match((await verifyAudit({ directory, publicKey })).logs, [{ faults: [] }])
 })
 
 t.test('a file that is full is followed by another part of the day', async (t) => {

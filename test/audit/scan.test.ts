@@ -7,17 +7,11 @@ import type { AuditEvent } from '../../src/audit/event.ts'
 import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
 import { scanAudit } from '../../src/audit/scan.ts'
 import type { ScanQuery } from '../../src/audit/scan.ts'
-import { auditConfig, pseudonymKey } from './support.ts'
+import { auditConfig, pseudonymKey, user } from './support.ts'
 
 const dayMs = 86_400_000
 const began = Date.parse('2026-03-01T12:00:00.000Z')
 const pseudonyms = createPseudonyms([pseudonymKey])
-const user = {
-  issuer: 'i',
-  subject: 's',
-  fhirUser: 'Practitioner/7',
-  kind: 'practitioner',
-} as const
 
 const read = (count: number, more: Partial<AuditEvent> = {}): AuditEvent => ({
   event: 'fhir.access',

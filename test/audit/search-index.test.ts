@@ -12,7 +12,7 @@ import { createSearchIndex } from '../../src/audit/search-index/search-index.ts'
 import type { AuditQuery } from '../../src/audit/search-index/query.ts'
 import { until } from '../support/until.ts'
 import { timeSearches, writeLargeLog } from './large-log.ts'
-import { auditConfig, pseudonymKey } from './support.ts'
+import { auditConfig, pseudonymKey, user } from './support.ts'
 
 const began = Date.parse('2026-03-01T12:00:00.000Z')
 const pseudonyms = createPseudonyms([pseudonymKey])
@@ -36,12 +36,6 @@ async function logOf(t: Test, events: readonly AuditEvent[]) {
   return { config, directory, audit, index, counts }
 }
 
-const user = {
-  issuer: 'i',
-  subject: 's',
-  fhirUser: 'Practitioner/7',
-  kind: 'practitioner',
-} as const
 const read = (count: number, more: Partial<AuditEvent> = {}): AuditEvent => ({
   event: 'fhir.access',
   outcome: 'success',

@@ -2,19 +2,13 @@ import t from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
 import { createStrangers } from '../../src/audit/strangers.ts'
 import type { AuditEvent } from '../../src/audit/event.ts'
-import { auditConfig, readRecords } from './support.ts'
+import { auditConfig, readRecords, user } from './support.ts'
 
 const refusal = (client: string): AuditEvent => ({
   event: 'request.refused',
   outcome: 'refused',
   client,
 })
-const user = {
-  issuer: 'i',
-  subject: 's',
-  fhirUser: 'Practitioner/7',
-  kind: 'practitioner',
-} as const
 
 t.test(
   'the first of an address are written, the others counted until the minute is over',

@@ -17,6 +17,14 @@ export const pseudonymKey = {
   secret: new Secret(Buffer.alloc(32, 'pseudonym').toString('base64url')),
 }
 
+/** A clinician. */
+export const user = {
+  issuer: 'i',
+  subject: 's',
+  fhirUser: 'Practitioner/7',
+  kind: 'practitioner',
+} as const
+
 export const signingKeyOf = (pem: string): Secret => new Secret(pem)
 
 type AuditConfig = AuditDeps['config']

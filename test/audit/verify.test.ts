@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { join } from 'node:path'
 import t from 'tap'
@@ -224,6 +224,49 @@ t.test('a checkpoint of another key, and one that was changed', async (t) => {
   const stranger = generateKeyPairSync('ed25519').publicKey
   const { logs } = await verifyAudit({ directory, publicKey: stranger })
   t.match(logs[0]?.faults[0], { kind: 'checkpoint_broken' })
+})
+
+t.test('whichever byte is changed, it shows', async (t) => {
+  const { directory, path } = await writtenLog()
+  const notes = join(directory, '2026-03-02.one.checkpoints')
+  const unseen: string[] = []
+  for (const file of [path(1), path(2), notes]) {
+    const whole = readFileSync(file)
+    const line = whole.indexOf('\n')
+    // Every member of a record and its end; of a note all but the empty lines around it.
+    const positions = [...whole.keys()].filter((at) =>
+      file === notes
+        ? at % 2 === 0 && at > 1 && at < whole.length - 1
+        : (at < line && at % 5 === 0) || at === line || at === whole.length - 1,
+    )
+    for (const at of positions) {
+      const changed = Buffer.from(whole)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      writeFileSync(file, changed)
+      const [log] = (await verifyAudit({ directory, publicKey })).logs
+      // A note may look as if a crash had cut it: then it proves nothing, and the report says so.
+      const shows = (log?.faults.length ?? 1) > 0 || (log?.sealed ?? 0) < 10
+      if (!shows) unseen.push(`${file.slice(-24)} at ${String(at)}`)
+    }
+    writeFileSync(file, whole)
+  }
+  t.same(unseen, [])
+})
+
+t.test('files that changed places, and a file under the name of another instance', async (t) => {
+  const swapped = await writtenLog()
+  const [first, second] = [swapped.lines(1), swapped.lines(2)]
+  swapped.put(1, second)
+  swapped.put(2, first)
+  t.match((await swapped.faults())[0], { kind: 'out_of_order', seq: 1 })
+  const renamed = await writtenLog()
+  for (const day of [1, 2]) {
+    const notes = renamed.path(day).replace('.jsonl', '.checkpoints')
+    renameSync(renamed.path(day), renamed.path(day).replace('one', 'two'))
+    renameSync(notes, notes.replace('one', 'two'))
+  }
+  const { logs } = await verifyAudit({ directory: renamed.directory, publicKey })
+  t.match(logs, [{ instance: 'two', faults: [{ kind: 'foreign', seq: 1 }] }])
 })
 
 t.test('compressed files verify alike', async (t) => {

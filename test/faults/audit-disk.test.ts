@@ -8,7 +8,7 @@ import { launchHash } from '../../src/audit/pseudonyms.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { plainFetch } from '../support/http.ts'
 import { until } from '../support/until.ts'
-import { local } from '../staff/staff-rig.ts'
+import { credentials, signInAs, siteOf, withStaff } from '../staff/staff-rig.ts'
 
 /**
  * DESIGN rule 8 on the real program: the disk of the audit is full, read-only, or hangs. At every door the answer is 503
@@ -42,11 +42,7 @@ const deployment = await startDeployment({
   },
   root: {
     logging: { level: 'warn' },
-    operations: {
-      listen: { host: '127.0.0.1', port: 0 },
-      publicUrl: 'http://localhost:3001',
-      staff: { local },
-    },
+    operations: withStaff,
   },
 })
 t.teardown(async () => {
@@ -104,17 +100,9 @@ const disks: readonly Disk[] = [
   { name: 'a disk that hangs', code: undefined, begin: put('hang'), end: put('') },
 ]
 
-const site = replica.operations().replace(/\/+$/, '')
-const signIn = async (name: string, password: string): Promise<Response> =>
-  fetch(`${site}/sign-in`, {
-    method: 'POST',
-    body: new URLSearchParams({ name, password }),
-    redirect: 'manual',
-  })
-const cookieOf = (response: Response): string =>
-  response.headers.getSetCookie()[0]?.split(';')[0] ?? ''
-const auditor = cookieOf(await signIn('anna.auditor', 'correct horse'))
-const operator = cookieOf(await signIn('otto.operator', 'battery staple'))
+const site = siteOf(replica)
+const auditor = await signInAs('auditor', site)
+const operator = await signInAs('operator', site)
 
 async function readChart(): Promise<number> {
   const response = await browser.fetch(`/fhir/${launch}/Patient/${amara.id}`)
@@ -190,7 +178,9 @@ async function expectClosed(t: Test, name: string): Promise<void> {
     t.match(text, 'cannot be recorded', path)
     t.match(response.headers.get('content-type'), 'text/html')
   }
-  t.equal((await signIn('anna.auditor', 'correct horse')).status, 503, 'nor does anybody come in')
+  const body = new URLSearchParams(credentials.auditor)
+  const signingIn = await fetch(`${site}/sign-in`, { method: 'POST', body })
+  t.equal(signingIn.status, 503, 'nor does anybody come in')
   const sent = sandbox.requests().filter(({ method }) => method === 'PUT').length
   t.equal(sent, writes, `${name}: no write was sent`)
   t.equal(await readiness(), '503 unavailable')

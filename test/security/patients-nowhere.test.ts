@@ -1,17 +1,23 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { startDeployment } from '../support/deployment.ts'
 import type { Deployment } from '../support/deployment.ts'
-import { plainFetch } from '../support/http.ts'
+import { plainFetch, startServer } from '../support/http.ts'
 import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { signInAs, siteOf, withStaff } from '../staff/staff-rig.ts'
+import { startCollector } from '../tracing/collector.ts'
 
 /**
  * DESIGN rule 9 by search: traffic that carries patients' names and numbers wherever a request has room for them, and
- * the EHR's own answers, at every door; then every place that is written to is searched for any of it: the audit files
- * with all that stands beside them, standard output and error, the metrics, Redis, the checkpoints' second place.
+ * the EHR's own answers, at every door, the staff's too; then every place that is written to is searched for any of it:
+ * the audit files with all that stands beside them, the search index among it, standard output and error, the metrics,
+ * the traces, Redis with the stream and the searches that were kept, what the staff export, the checkpoints' second place,
+ * and the spool of the Audit Record Repository. What that repository itself is sent names the patient: that is its purpose.
  */
 const marker = 'QvxZyPatient'
 
@@ -41,6 +47,19 @@ const odd = fc.constantFrom(
 const told = fc
   .tuple(fc.nat({ max: 999 }), odd)
   .map(([number, text]) => `${marker}${number}${text}`)
+
+/** At the staff's door: what is typed into a search is dropped, or refused, or becomes a pseudonym. */
+const staffPaths = [
+  told.map((word) => `staff:/?ask=all&user=${enc(word)}&launch=${enc(word)}`),
+  told.map((word) => `staff:/?ask=all&patient=${enc(word)}&request=${enc(word)}`),
+  told.map((word) => `staff:/?${enc(word)}=${enc(word)}&resource=${enc(word)}`),
+  told.map((word) => `staff:/export?format=csv&event=${enc(word)}`),
+  told.map((word) => `staff:/launch/${enc(word)}`),
+  told.map((word) => `staff:/tenants/${enc(word)}`),
+  told.map((word) => `staff:/find?tenant=north&patient=${enc(word)}`),
+  told.map((word) => `staff:/saved?title=${enc(word)}&address=${enc('/?ask=all')}`),
+  told.map((word) => `staff:/sign-in?name=${enc(word)}&password=${enc(word)}`),
+] as const
 
 interface Ask {
   readonly method: string
@@ -74,6 +93,7 @@ const paths = (launch: string, patient: string) =>
     told.map((word) => `/app/${launch}/${enc(word)}`),
     told.map((word) => `/assets/${enc(word)}`),
     told.map((word) => `/${enc(word)}`),
+    ...staffPaths,
     fc.constant(`/fhir/${launch}/Patient/${patient}`),
     fc.constant(`/fhir/${launch}/Observation?category=vital-signs&_count=5`),
   )
@@ -121,7 +141,17 @@ t.test('the search sees the marker in each form', async (t) => {
 
 t.test('no patient stands in any sink, log, metric or store', async (t) => {
   const redis = await startRedis()
-  t.teardown(() => redis.stop())
+  const collector = await startCollector()
+  // A repository that is away: what it is to be sent waits in the spool.
+  const repository = await startServer((request, response) => {
+    request.resume()
+    response.writeHead(503).end()
+  })
+  const spool = mkdtempSync(join(tmpdir(), 'smart-bff-spool-'))
+  t.teardown(async () => {
+    await Promise.all([redis.stop(), collector.close(), repository.close()])
+    rmSync(spool, { recursive: true, force: true })
+  })
   const deployment = await startDeployment({
     root: {
       store: { redis: { url: redis.url } },
@@ -130,6 +160,11 @@ t.test('no patient stands in any sink, log, metric or store', async (t) => {
         stdout: true,
         checkpointSeconds: 1,
         checkpoints: { path: 'kept/checkpoints' },
+        fhir: { url: `http://127.0.0.1:${repository.port}/fhir`, spool },
+      },
+      operations: {
+        ...withStaff,
+        tracing: { endpoint: collector.endpoint, ratio: 1, propagate: true },
       },
     },
   })
@@ -140,12 +175,38 @@ t.test('no patient stands in any sink, log, metric or store', async (t) => {
   const patient = sandbox.patient('amara')
   const browser = replica.browser()
   const launched = await browser.launch({ patient: patient.id })
+  const site = siteOf(replica)
+  const cookie = await signInAs('auditor', site)
+  /** What is posted there stands in the query here. */
+  const atStaff = (path: string): Promise<Response> => {
+    const url = new URL(path, site)
+    return /^\/(?:find|saved|sign-in)$/.test(url.pathname)
+      ? postForm(site + url.pathname, Object.fromEntries(url.searchParams), cookie)
+      : plainFetch(url, { headers: { cookie } })
+  }
+  const everywhere = async (): Promise<Map<string, string>> => {
+    const places = await everyPlace(deployment, redis.url)
+    for (const name of readdirSync(spool)) {
+      places.set(`spool/${name}`, readFileSync(join(spool, name), 'latin1'))
+    }
+    places.set('traces', collector.text())
+    for (const format of ['csv', 'ndjson']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const file = await plainFetch(`${site}/export?ask=all&format=${format}`, {
+        headers: { cookie },
+      })
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      places.set(format, await file.text())
+    }
+    return places
+  }
   const send = ({ method, path, headers: more, body, signedIn }: Ask): Promise<Response> => {
     const init = {
       method,
       headers: more,
       ...(method === 'GET' || method === 'HEAD' || body === undefined ? {} : { body }),
     }
+    if (path.startsWith('staff:')) return atStaff(path.slice('staff:'.length))
     return signedIn ? browser.fetch(path, init) : plainFetch(publicUrl + path, init)
   }
 
@@ -163,7 +224,7 @@ t.test('no patient stands in any sink, log, metric or store', async (t) => {
           if (!(await isAnswered(send(ask)))) throw new Error(`no answer to ${JSON.stringify(ask)}`)
           sent += 1
         }
-        const places = await everyPlace(deployment, redis.url)
+        const places = await everywhere()
         const found = [...places].flatMap(([place, text]) =>
           forms(marker)
             .filter((form) => text.includes(form))
@@ -176,10 +237,30 @@ t.test('no patient stands in any sink, log, metric or store', async (t) => {
   )
   t.ok(sent >= 120, `${sent} requests`)
 
-  const places = await everyPlace(deployment, redis.url)
-  for (const place of ['output', 'metrics', 'redis', 'kept/checkpoints']) {
+  for (const path of [
+    '/?ask=all&outcome=refused',
+    `/saved?title=${marker}&address=${enc('/?ask=all')}`,
+    `/find?ask=patient&tenant=north&patient=${patient.id}`,
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one page after the other
+    t.ok((await atStaff(path)).status < 400, path)
+  }
+  await until(
+    () => collector.spans().length,
+    (count) => count > 20,
+  )
+  const places = await everywhere()
+  const index = 'audit/replica-0.index.sqlite'
+  const named = ['output', 'metrics', 'redis', 'kept/checkpoints', 'traces', 'csv', 'ndjson', index]
+  for (const place of named) {
     t.ok((places.get(place) ?? '').length > 50, `${place} holds something`)
   }
+  t.ok(
+    [...places].some(([place, text]) => place.startsWith('spool/') && text.length > 50),
+    'so does the spool',
+  )
+  t.match(places.get('redis'), 'staff:', 'a search was kept')
+  t.match(places.get('ndjson'), '"staff.searched"', 'and what the staff did is on record')
   t.match(places.get('output'), /"event":"fhir\.access".*"hash"/, 'the audit on standard output')
   const words = sandbox.patients.flatMap(({ id, mrn, family, name }) => [id, mrn, family, name])
   for (const [place, text] of places) {
@@ -207,6 +288,13 @@ async function isAnswered(answer: Promise<Response>): Promise<boolean> {
     clearTimeout(timer)
   }
 }
+
+const postForm = (url: string, form: Readonly<Record<string, string>>, cookie: string) =>
+  plainFetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', cookie },
+    body: new URLSearchParams(form).toString(),
+  })
 
 async function everyPlace(deployment: Deployment, redis: string): Promise<Map<string, string>> {
   const [replica] = deployment.replicas

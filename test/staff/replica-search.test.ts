@@ -6,7 +6,7 @@ import { startDeployment } from '../support/deployment.ts'
 import { plainFetch } from '../support/http.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
-import { local } from './staff-rig.ts'
+import { signInAs, siteOf, withStaff } from './staff-rig.ts'
 
 /**
  * Two replicas on machines of their own: what one wrote is found on the site of the other at once. Whatever becomes of
@@ -20,11 +20,7 @@ const deployment = await startDeployment({
   root: {
     store: { redis: { url: redis.url } },
     logging: { level: 'warn' },
-    operations: {
-      listen: { host: '127.0.0.1', port: 0 },
-      publicUrl: 'http://localhost:3001',
-      staff: { local },
-    },
+    operations: withStaff,
   },
 })
 t.teardown(async () => {
@@ -36,14 +32,9 @@ const [here, there] = replicas
 if (here === undefined || there === undefined) throw new Error('two replicas')
 const patient = sandbox.patient('amara').id
 
-const site = (): string => here.operations().replace(/\/+$/, '')
-async function signIn(): Promise<string> {
-  const body = new URLSearchParams({ name: 'anna.auditor', password: 'correct horse' })
-  const response = await fetch(`${site()}/sign-in`, { method: 'POST', body })
-  return response.headers.getSetCookie()[0]?.split(';')[0] ?? ''
-}
-/** The same key ring opens the cookie after a start too. */
-const cookie = await signIn()
+/** Another port after each start; the same key ring opens the cookie. */
+const site = (): string => siteOf(here)
+const cookie = await signInAs('auditor', site())
 const find = async (query: Record<string, string>): Promise<string> => {
   const asked = new URLSearchParams({ ask: 'all', ...query })
   return (await fetch(`${site()}/?${asked.toString()}`, { headers: { cookie } })).text()
@@ -139,6 +130,21 @@ t.test('Redis is gone and comes back empty: what was written meanwhile arrives',
   await refused.arrayBuffer()
   const incident = refused.headers.get('smart-bff-request') ?? ''
   t.ok(incident, 'the refusal has a number')
+  for (const path of [
+    '/',
+    '/?ask=all',
+    '/overview',
+    '/integrity',
+    '/tenants',
+    '/export?format=csv',
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one page after the other
+    const page = await fetch(site() + path, { headers: { cookie } })
+    t.equal(page.status, 200, `the audit is readable without the store: ${path}`)
+  }
+  const launches = await fetch(`${site()}/tenants/north`, { headers: { cookie } })
+  t.equal(launches.status, 503)
+  t.match(await launches.text(), 'The session store does not answer now')
   redis = await startRedis({ port: redis.port })
   const launch = await until(
     () => workThere().catch(() => ''),

@@ -7,7 +7,7 @@ import { startDeployment } from '../support/deployment.ts'
 import { startServer } from '../support/http.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
-import { local } from './staff-rig.ts'
+import { signInAs, siteOf, withStaff } from './staff-rig.ts'
 
 /**
  * The site of one of two replicas: what it ends has ended at the other, a circuit that is open stands on it, and so
@@ -26,11 +26,7 @@ const deployment = await startDeployment({
   tenant: { upstream: { circuit: { failures: 2, openSeconds: 600 } } },
   root: {
     store: { redis: { url: redis.url } },
-    operations: {
-      listen: { host: '127.0.0.1', port: 0 },
-      publicUrl: 'http://localhost:3001',
-      staff: { local },
-    },
+    operations: withStaff,
     audit: {
       directory: '/replaced-for-each-replica',
       checkpointSeconds: 1,
@@ -54,14 +50,9 @@ const [here, there] = replicas
 if (here === undefined || there === undefined) throw new Error('two replicas')
 const { id: patient } = sandbox.patient('amara')
 
-const site = here.operations().replace(/\/+$/, '')
-async function signIn(name: string, password: string): Promise<string> {
-  const body = new URLSearchParams({ name, password })
-  const response = await fetch(`${site}/sign-in`, { method: 'POST', body, redirect: 'manual' })
-  return response.headers.getSetCookie()[0]?.split(';')[0] ?? ''
-}
-const operator = await signIn('otto.operator', 'battery staple')
-const auditor = await signIn('anna.auditor', 'correct horse')
+const site = siteOf(here)
+const operator = await signInAs('operator', site)
+const auditor = await signInAs('auditor', site)
 const see = async (path: string, cookie: string): Promise<string> =>
   (await fetch(site + path, { headers: { cookie } })).text()
 

@@ -1,24 +1,13 @@
 import t from 'tap'
 import { startHospital } from '../support/hospital.ts'
 import { freePort } from '../support/http.ts'
-import { authorize, startIdentityProvider, type Tampering } from './staff-rig.ts'
+import { authorize, startIdentityProvider, type Tampering, withProvider } from './staff-rig.ts'
 
 /** Sign-in against a real OpenID Connect provider whose tokens are spoiled on the way, and sessions that are over. */
 const port = await freePort()
 const url = `http://localhost:${String(port)}`
 const provider = await startIdentityProvider(`${url}/sign-in/callback`)
-const hospital = await startHospital({
-  root: {
-    operations: {
-      listen: { host: 'localhost', port },
-      publicUrl: url,
-      staff: {
-        oidc: { issuer: provider.issuer, clientId: 'smart-bff', clientSecret: 'staff-secret' },
-        roles: { claim: 'groups', auditor: ['privacy-office'], operator: ['service-desk'] },
-      },
-    },
-  },
-})
+const hospital = await startHospital({ root: { operations: withProvider(port, provider) } })
 t.teardown(async () => {
   await hospital.close()
   provider.close()

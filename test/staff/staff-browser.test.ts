@@ -3,7 +3,7 @@ import { axe } from '../support/axe.ts'
 import { openBrowser } from '../support/chromium.ts'
 import { startHospital } from '../support/hospital.ts'
 import { freePort } from '../support/http.ts'
-import { startIdentityProvider } from './staff-rig.ts'
+import { startIdentityProvider, withProvider } from './staff-rig.ts'
 
 /**
  * The two questions of the staff, answered in a real browser by clicking: "Why did the app not open for Dr A at 10:14?"
@@ -13,18 +13,7 @@ import { startIdentityProvider } from './staff-rig.ts'
 const port = await freePort()
 const url = `http://localhost:${String(port)}`
 const provider = await startIdentityProvider(`${url}/sign-in/callback`)
-const hospital = await startHospital({
-  root: {
-    operations: {
-      listen: { host: 'localhost', port },
-      publicUrl: url,
-      staff: {
-        oidc: { issuer: provider.issuer, clientId: 'smart-bff', clientSecret: 'staff-secret' },
-        roles: { claim: 'groups', auditor: ['privacy-office'], operator: ['service-desk'] },
-      },
-    },
-  },
-})
+const hospital = await startHospital({ root: { operations: withProvider(port, provider) } })
 const browser = await openBrowser({ blockThirdPartyCookies: true })
 t.teardown(async () => {
   await browser.close()

@@ -13,10 +13,41 @@ export function phc(password: string): string {
   return `$scrypt$ln=12,r=8,p=1$${text(salt)}$${text(hash)}`
 }
 
+export const credentials = {
+  auditor: { name: 'anna.auditor', password: 'correct horse' },
+  operator: { name: 'otto.operator', password: 'battery staple' },
+} as const
+
 export const local = [
-  { name: 'anna.auditor', passwordHash: phc('correct horse'), role: 'auditor' },
-  { name: 'otto.operator', passwordHash: phc('battery staple'), role: 'operator' },
+  {
+    name: credentials.auditor.name,
+    passwordHash: phc(credentials.auditor.password),
+    role: 'auditor',
+  },
+  {
+    name: credentials.operator.name,
+    passwordHash: phc(credentials.operator.password),
+    role: 'operator',
+  },
 ]
+
+/** `operations` of a deployment whose staff come in by password; the site is where the replica says. */
+export const withStaff = {
+  listen: { host: '127.0.0.1', port: 0 },
+  publicUrl: 'http://localhost:3001',
+  staff: { local },
+}
+
+/** The cookie of a member who came in at this site. */
+export async function signInAs(who: keyof typeof credentials, site: string): Promise<string> {
+  const body = new URLSearchParams(credentials[who])
+  const response = await fetch(`${site}/sign-in`, { method: 'POST', body, redirect: 'manual' })
+  return response.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+}
+
+/** Where a replica's staff site is. */
+export const siteOf = (replica: { operations(): string }): string =>
+  replica.operations().replace(/\/+$/, '')
 
 const groups: Readonly<Record<string, readonly string[]>> = {
   anna: ['privacy-office'],
@@ -116,6 +147,16 @@ export async function authorize(location: string, name: string): Promise<string>
   }
   throw new Error('the provider never came back')
 }
+
+/** `operations` whose staff come in by this provider. */
+export const withProvider = (port: number, { issuer }: { readonly issuer: string }) => ({
+  listen: { host: 'localhost', port },
+  publicUrl: `http://localhost:${String(port)}`,
+  staff: {
+    oidc: { issuer, clientId: 'smart-bff', clientSecret: 'staff-secret' },
+    roles: { claim: 'groups', auditor: ['privacy-office'], operator: ['service-desk'] },
+  },
+})
 
 export async function staffOptions(more: object = {}) {
   const port = await freePort()

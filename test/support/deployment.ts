@@ -26,6 +26,8 @@ export interface Replica {
   browser(): TestBrowser
   /** Standard output (the application log) and standard error so far. */
   output(): string
+  /** Nobody reads its standard output any more, or again. */
+  readOutput(reads: boolean): void
   /** Where it listens. */
   readonly public: string
   operations(): string
@@ -152,6 +154,11 @@ function createReplica(setting: ReplicaSetting): Replica & { stop(): Promise<voi
     pid: () => running?.child.pid ?? 0,
     browser: () => createBrowser(listening, publicUrl, sandbox),
     output: () => output,
+    readOutput: (reads) => {
+      const stdout = running?.child.stdout
+      if (reads) stdout?.resume()
+      else stdout?.pause()
+    },
     start: async () => {
       const given = { SMART_BFF_CONFIG: file, PATH: process.env['PATH'] ?? '', ...env }
       const started = runMain(['serve'], given, {

@@ -1,4 +1,4 @@
-import { open, readFile, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { readFile, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMissing } from '../checkpoints.ts'
 import { prepareFolder } from '../folder.ts'
@@ -59,14 +59,14 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     const box = seal.seal(name.replace(/\.[a-z]+$/, ''), text)
     if (bytes + box.length > maxBytes) return undefined
     const path = join(directory, name)
-    const handle = await open(`${path}.new`, 'w', fileMode)
     try {
-      await handle.writeFile(box)
-      await handle.sync()
-    } finally {
-      await handle.close()
+      await writeFile(`${path}.new`, box, { mode: fileMode, flush: true })
+      await rename(`${path}.new`, path)
+    } catch (error) {
+      // Half of a batch would take the room of whole ones.
+      await unlink(`${path}.new`).catch(() => undefined)
+      throw error
     }
-    await rename(`${path}.new`, path)
     sizes.set(name, box.length)
     bytes += box.length
     return name
