@@ -10,11 +10,9 @@ import {
 } from './authorization-request.ts'
 import { clientAuthOf } from './client-auth.ts'
 import type { Discovery } from './discovery.ts'
-import type { EhrAnswer, EhrHttp } from './http.ts'
 import { issuedOf, type Issued } from './issued.ts'
-import type { ResolvedQuirks } from './quirks.ts'
-import type { SmartConfiguration } from './smart-configuration.ts'
-import { readTokenAnswer, type OAuthError, type TokenAnswer } from './token-answer.ts'
+import { prepareCall, type Call, type CallDeps } from './oauth-call.ts'
+import type { OAuthError } from './token-answer.ts'
 
 /** The OAuth half of one tenant's EHR. openid-client does the protocol; requests go through our bounded http. */
 export interface OAuthClient {
@@ -43,11 +41,8 @@ export type RefreshAnswer =
   | { readonly kind: 'refused'; readonly error: OAuthError }
   | { readonly kind: 'uncertain'; readonly reason: ErrorCode | 'unreadable' | 'fault' }
 
-export interface OAuthClientDeps {
-  readonly tenant: Tenant
-  readonly quirks: ResolvedQuirks
+export interface OAuthClientDeps extends CallDeps {
   readonly discovery: Discovery
-  readonly http: EhrHttp
   readonly jwksUrl: string
 }
 
@@ -78,86 +73,6 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
     introspect: async (token) => introspect(await prepare(), token),
     renew: client.renew,
   }
-}
-
-interface Call {
-  readonly configuration: oauth.Configuration
-  readonly seen: { answer?: TokenAnswer; fault?: SmartBffError }
-}
-
-function prepareCall(
-  deps: OAuthClientDeps,
-  document: SmartConfiguration,
-  clientAuth: oauth.ClientAuth,
-): Call {
-  const configuration = new oauth.Configuration(
-    {
-      issuer: document.issuer,
-      authorization_endpoint: document.authorizationEndpoint,
-      token_endpoint: document.tokenEndpoint,
-      ...(document.revocationEndpoint === undefined
-        ? {}
-        : { revocation_endpoint: document.revocationEndpoint }),
-      ...(document.introspectionEndpoint === undefined
-        ? {}
-        : { introspection_endpoint: document.introspectionEndpoint }),
-      code_challenge_methods_supported: ['S256'],
-      // RFC 9207 2.4: checked whenever sent; required where the tenant (DESIGN rule 3) or the EHR itself says so.
-      authorization_response_iss_parameter_supported:
-        deps.quirks.callbackIss === 'required' || document.callbackIss,
-    },
-    deps.tenant.client.id,
-    {},
-    clientAuth,
-  )
-  // The configuration refuses http endpoints outside development before any client exists.
-  if (deps.tenant.iss.startsWith('http:')) oauth.allowInsecureRequests(configuration)
-  const seen: Call['seen'] = {}
-  configuration[oauth.customFetch] = async (url, options) => {
-    const answer = await sendForm(deps.http, new URL(url), options).catch((fault: unknown) => {
-      if (fault instanceof SmartBffError) seen.fault = fault
-      throw fault
-    })
-    if (url === document.introspectionEndpoint) return bodyResponse(answer)
-    if (url !== document.tokenEndpoint) return plainResponse(answer)
-    seen.answer = readTokenAnswer(answer)
-    return conformantResponse(seen.answer)
-  }
-  return { configuration, seen }
-}
-
-async function sendForm(
-  http: EhrHttp,
-  url: URL,
-  options: oauth.CustomFetchOptions,
-): Promise<EhrAnswer> {
-  const headers = Object.fromEntries(new Headers(options.headers).entries())
-  return http.send({ url, method: 'POST', headers, body: formText(options.body) })
-}
-
-/** The library hands over a form; anything else is not one of our requests. */
-function formText(body: oauth.CustomFetchOptions['body']): string {
-  if (body instanceof URLSearchParams) return body.toString()
-  return typeof body === 'string' ? body : ''
-}
-
-/** RFC 7662 2.2: JSON, whatever the server calls it. */
-const bodyResponse = ({ status, body }: EhrAnswer): Response =>
-  new Response(body, { status, headers: jsonHeaders })
-
-const jsonHeaders = { 'content-type': 'application/json' }
-
-/** RFC 7009 2.2: 200 is the answer; servers that send 204 mean the same. */
-function plainResponse(answer: EhrAnswer): Response {
-  return new Response(null, { status: answer.status === 204 ? 200 : answer.status })
-}
-
-function conformantResponse(answer: TokenAnswer): Response {
-  if (answer.kind === 'issued') {
-    return new Response(JSON.stringify(answer.members), { headers: jsonHeaders })
-  }
-  const error = answer.kind === 'refused' ? answer.error : 'server_error'
-  return new Response(JSON.stringify({ error }), { status: 400, headers: jsonHeaders })
 }
 
 async function introspect({ configuration, seen }: Call, token: string): Promise<JsonObject> {

@@ -146,7 +146,7 @@ function loadMapped(t: Test) {
   const path = '/etc/smart-bff/smart-bff.yaml'
   const files: Record<string, string> = {
     [path]: find('ConfigMap').data['smart-bff.yaml'],
-    'redis-url': 'rediss://smart-bff:x@redis:6379',
+    'redis-password': 'x',
     'redis-ca': newCertificate().cert,
     encryption: newSecretKey(),
     session: newSecretKey(),
