@@ -9,6 +9,7 @@ import { awayBytes } from './away/away.ts'
 import { judgeBatchAnswer } from './judge-batch.ts'
 import type { JudgedBatch } from './judge-batch.ts'
 import { typeOf } from './judge.ts'
+import { judgeCurrent } from './judge-current.ts'
 import { emptyRequest, printPath, printQuery } from './request.ts'
 import type { FhirRequest } from './request.ts'
 import { createRewriter } from './rewriter.ts'
@@ -40,6 +41,11 @@ export async function answerBatch(body: Buffer, trip: Trip): Promise<Reply | Ref
   const refused = decided.find((one) => isRefusal(one))
   if (refused !== undefined && isRefusal(refused)) return refused
   const bounds = decided.filter((one): one is Bound => !isRefusal(one))
+  for (const bound of bounds) {
+    // oxlint-disable-next-line no-await-in-loop -- rare, and the EHR is spared
+    const moved = await judgeCurrent(bound, trip)
+    if (moved !== undefined) return moved
+  }
 
   const { urls } = trip.deps.upstreams.of(view.tenant)
   const received = await sendOutbound(

@@ -27,6 +27,7 @@ import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
 import { answerOperation } from './write/operation.ts'
 import { traceOpening } from './traced.ts'
+import { judgeCurrent } from './judge-current.ts'
 import { fetchJudged, look, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
@@ -155,14 +156,6 @@ async function answerPage(token: string, trip: Trip): Promise<Reply | Refusal> {
   // The EHR has forgotten its cursor, or never knew it (fhir-access-and-audit.md 2.4).
   const gone = [400, 403, 404, 410, 422].includes(trip.exchange.upstreamStatus ?? 0)
   return gone && result.kind === 'refuse' ? refuse('FHIR_PAGE_GONE') : result
-}
-
-/** The subject may have been corrected since: an old version is shown only when today's is about this patient too. */
-async function judgeCurrent(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
-  if (bound.sent.interaction !== 'vread') return undefined
-  const sent = { ...bound.sent, interaction: 'read', version: undefined } as const
-  const fetched = await fetchJudged({ ...bound, request: sent, sent }, undefined, trip)
-  return isRefusal(fetched) ? fetched : undefined
 }
 
 function replyOf(rewritten: Rewritten, headers: Reply['headers']): Reply {

@@ -74,9 +74,46 @@ t.test(
   },
 )
 
+t.test('old versions of a record that became another patient’s are shown in no way', async (t) => {
+  const world = await open(t)
+  let current = 'p1'
+  const old = { resource: observation('o1', 'p1', { meta: { versionId: '1' } }) }
+  world.ehr.answer = (incoming, outgoing, body) => {
+    const { method, url = '' } = incoming
+    const answered = { ...old, response: { status: '200' } }
+    if (method === 'POST')
+      return respondWith(bundle('batch-response', answered))(incoming, outgoing, body)
+    const history = url.includes('/_history')
+    respondWith(history ? bundle('history', old) : observation('o1', current))(
+      incoming,
+      outgoing,
+      body,
+    )
+  }
+  const batch = {
+    method: 'POST',
+    headers: { 'content-type': 'application/fhir+json' },
+    body: JSON.stringify(
+      bundle('batch', { request: { method: 'GET', url: 'Observation/o1/_history/1' } }),
+    ),
+  }
+  t.equal((await world.fetch(at('Observation/o1/_history?_count=1'))).status, 200)
+  t.equal((await world.fetch(at(''), batch)).status, 200)
+  current = 'p2'
+  t.equal((await world.fetch(at('Observation/o1/_history?_count=1'))).status, 404)
+  t.equal((await world.fetch(at(''), batch)).status, 404)
+  t.match(world.findings, [{ reason: 'wrong_patient' }, { reason: 'wrong_patient' }])
+})
+
 t.test('instance history: every version is judged, deletions carry no proof', async (t) => {
   const world = await open(t)
-  world.ehr.answer = respondWith(
+  const answerHistory =
+    (history: object): World['ehr']['answer'] =>
+    (incoming, outgoing, body) => {
+      const asked = incoming.url?.includes('/_history') === true
+      respondWith(asked ? history : observation('o1'))(incoming, outgoing, body)
+    }
+  world.ehr.answer = answerHistory(
     bundle(
       'history',
       { resource: observation('o1') },
@@ -90,7 +127,7 @@ t.test('instance history: every version is judged, deletions carry no proof', as
     resource: observation('o1'),
     response: { status: '201', location },
   })
-  world.ehr.answer = respondWith(
+  world.ehr.answer = answerHistory(
     bundle(
       'history',
       located(`${world.ehr.base}/Observation/o1/_history/1`),
@@ -107,11 +144,11 @@ t.test('instance history: every version is judged, deletions carry no proof', as
     [`${ours}/1`, `${ours}/2`, undefined],
     'entry.response.location is ours, or left out',
   )
-  world.ehr.answer = respondWith(
+  world.ehr.answer = answerHistory(
     bundle('history', { resource: observation('o1') }, { resource: observation('o1', 'p2') }),
   )
   t.equal((await world.fetch(at('Observation/o1/_history'))).status, 502)
-  world.ehr.answer = respondWith(bundle('history', { resource: observation('o2') }))
+  world.ehr.answer = answerHistory(bundle('history', { resource: observation('o2') }))
   t.equal((await world.fetch(at('Observation/o1/_history'))).status, 502, 'another record')
   t.equal((await world.fetch(at('Patient/p2/_history'))).status, 404)
   const asked = world.ehr.seen.length
@@ -123,7 +160,7 @@ t.test('instance history: every version is judged, deletions carry no proof', as
   t.equal((await world.fetch(at('Patient/_history'))).status, 403)
   t.equal((await world.fetch(at('_history'))).status, 403)
   t.equal(world.ehr.seen.length, asked)
-  world.ehr.answer = respondWith(
+  world.ehr.answer = answerHistory(
     bundle('history', { resource: { resourceType: 'Practitioner', id: '7' } }),
   )
   t.equal((await world.fetch(at('Practitioner/_history'))).status, 200)
