@@ -50,7 +50,6 @@ const maxTokenLength = 12_288
 export function createRewriter(options: RewriterOptions): Rewriter {
   const { links, launch, request, urls, base } = options
   const ours = `${options.publicUrl}/fhir/${launch}`
-  const binaryPath = `${urls.prefix}/Binary/`
   const record = (url: string): string | undefined => {
     if (!url.startsWith(`${base}/`)) return undefined
     const rest = url.slice(base.length)
@@ -72,9 +71,8 @@ export function createRewriter(options: RewriterOptions): Rewriter {
       return token.length > maxTokenLength ? undefined : `${ours}/_page/${token}`
     },
     attachment: (url, contentType) => {
-      const target = urls.resolveLink(url)
-      const id = target?.startsWith(binaryPath) === true ? target.slice(binaryPath.length) : ''
-      if (!isId(id)) return undefined
+      const id = binaryIdOf(url, urls)
+      if (id === undefined) return undefined
       const type = typeof contentType === 'string' ? contentType : ''
       const payload = writeBinary({ id, contentType: type, url })
       return `${ours}/_binary/${links.seal('binary', launch, payload)}`
@@ -83,21 +81,33 @@ export function createRewriter(options: RewriterOptions): Rewriter {
   }
 }
 
+/** The id of the Binary under the base that a URL leads to. */
+export function binaryIdOf(url: string, urls: UpstreamUrls): string | undefined {
+  const target = urls.resolveLink(url)
+  const path = `${urls.prefix}/Binary/`
+  const id = target?.startsWith(path) === true ? target.slice(path.length) : ''
+  return isId(id) ? id : undefined
+}
+
 /** The way back, for what an app writes (write/restore.ts). */
 export function createRestorer(
   options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base'> & { readonly links: Links },
 ): Restorer {
   const { publicUrl, launch, base, links } = options
   const ours = `${publicUrl}/fhir/${launch}/`
+  const attachments = new Set<string>()
   return {
     ours: `${publicUrl}/fhir/`,
+    attachments,
     restore: (url) => {
       if (!url.startsWith(ours)) return undefined
       const rest = url.slice(ours.length)
       if (isRecordPath(`/${rest}`)) return `${base}/${rest}`
       if (!rest.startsWith('_binary/')) return undefined
       const payload = links.open('binary', launch, rest.slice('_binary/'.length))
-      return payload === undefined ? undefined : readBinary(payload)?.url
+      const attachment = payload === undefined ? undefined : readBinary(payload)?.url
+      if (attachment !== undefined) attachments.add(attachment)
+      return attachment
     },
   }
 }

@@ -464,3 +464,61 @@ t.test('what was read through us goes back as the EHR knows it', async (t) => {
   }
   t.equal(writes(world).length, sent)
 })
+
+t.test('a write leads to no attachment that nobody has judged', async (t) => {
+  const allow = [
+    {
+      feature: 'Documents',
+      resource: 'DocumentReference',
+      interactions: ['read', 'create', 'update', 'patch'],
+    },
+    { feature: 'Files', resource: 'Binary', interactions: ['read'] },
+  ]
+  const world = await open(t, { mode: { allow } })
+  const document = (...urls: readonly string[]): object => ({
+    resourceType: 'DocumentReference',
+    id: 'd1',
+    meta: { versionId: '3' },
+    subject: { reference: 'Patient/p1' },
+    content: urls.map((url) => ({ attachment: { contentType: 'application/pdf', url } })),
+  })
+  const own = 'Binary/b1'
+  ehrWith(world, document(own), document(own))
+  const { host } = new URL(world.ehr.base)
+  for (const foreign of [
+    'Binary/of-another',
+    './Binary/of-another',
+    '/fhir/r4/Binary/of-another',
+    `${world.ehr.base}/Binary/of-another`,
+    `${host}/fhir/r4/Binary/of-another`,
+    `HTTP:${world.ehr.base.slice(5)}/Binary/of-another`,
+    `http://localhost:3000/fhir/${launchId}/Binary/of-another`,
+  ]) {
+    for (const [method, path, body] of [
+      ['POST', 'DocumentReference', document(foreign)],
+      ['PUT', 'DocumentReference/d1', document(own, foreign)],
+      [
+        'PATCH',
+        'DocumentReference/d1',
+        [{ op: 'replace', path: '/content/0/attachment/url', value: foreign }],
+      ],
+      [
+        'PATCH',
+        'DocumentReference/d1',
+        [
+          { op: 'add', path: '/extension', value: [{ url: 'urn:x', valueUrl: foreign }] },
+          { op: 'copy', from: '/extension/0/valueUrl', path: '/content/0/attachment/url' },
+        ],
+      ],
+    ] as const) {
+      const answer = await ask(world, method, path, body, method === 'POST' ? {} : version)
+      t.equal(answer.status, 403, `${method} ${foreign}`)
+    }
+  }
+  t.strictSame(writes(world), [])
+  t.match(world.audited.at(-1), { event: 'fhir.refused', reason: 'no_subject' })
+  for (const harmless of ['https://elsewhere.example/Binary/b9', 'urn:uuid:1', own]) {
+    const answer = await ask(world, 'PUT', 'DocumentReference/d1', document(harmless), version)
+    t.equal(answer.status, 200, harmless)
+  }
+})

@@ -12,6 +12,7 @@ import { createRestorer } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
 import type { Outbound } from '../steps/forward.ts'
 import type { Trip } from '../trip.ts'
+import { binaryUrls, bringsBinary } from './attachments.ts'
 import { judgeBody, keepsIdentity } from './judge-body.ts'
 import { applyPatch, parsePatch } from './json-patch.ts'
 import { restoreUrls } from './restore.ts'
@@ -26,7 +27,7 @@ export interface PreparedWrite {
 
 export function prepareCreate(body: Buffer, bound: Bound, trip: Trip): PreparedWrite | Refusal {
   const expected = expectationOf(bound, trip.launch.view)
-  const value = judgeBody(readBody(body, trip), expected)
+  const value = judgeWritten(readBody(body, trip), undefined, expected, trip)
   if (isRefusal(value)) return value
   const { id: _, ...resource } = value
   const condition = conditionOf(bound, trip)
@@ -45,7 +46,7 @@ export function prepareUpdate(
   trip: Trip,
 ): PreparedWrite | Refusal {
   const expected = expectationOf(bound, trip.launch.view)
-  const value = judgeBody(readBody(body, trip), expected)
+  const value = judgeWritten(readBody(body, trip), stored, expected, trip)
   if (isRefusal(value)) return value
   const headers = versionHeaders(stored)
   return {
@@ -62,24 +63,31 @@ export function preparePatch(
   trip: Trip,
 ): PreparedWrite | Refusal {
   const expected = expectationOf(bound, trip.launch.view)
-  const operations = parsePatch(readBody(body, trip))
+  const read = readBody(body, trip)
+  const operations = parsePatch(read.value)
   if (operations === undefined) return refuse('FHIR_BODY_INVALID', 'malformed')
-  const patched = applyPatch(stored.value, operations)
-  if (!isJsonObject(patched)) return refuse('FHIR_PATCH_REFUSED')
-  const judged = judgePatched(stored.value, patched, expected)
+  const value = applyPatch(stored.value, operations)
+  if (!isJsonObject(value)) return refuse('FHIR_PATCH_REFUSED')
+  if (!keepsIdentity(stored.value, value, expected.resource)) return refuse('FHIR_PATCH_REFUSED')
+  const judged = judgeWritten({ ...read, value }, stored, expected, trip)
   if (isRefusal(judged)) return judged
   const headers = versionHeaders(stored)
   const type = 'application/json-patch+json'
   return { outbound: outbound('PATCH', bound, trip, type, headers, operations), result: judged }
 }
 
-function judgePatched(
-  before: JsonObject,
-  after: JsonObject,
+/** What would be stored: whose it is, and that it leads to no attachment that nobody has judged. */
+function judgeWritten(
+  { value, attachments }: Read,
+  stored: Stored | undefined,
   expected: Expectation,
+  { launch, deps }: Trip,
 ): JsonObject | Refusal {
-  if (!keepsIdentity(before, after, expected.resource)) return refuse('FHIR_PATCH_REFUSED')
-  return judgeBody(after, expected)
+  const judged = judgeBody(value, expected)
+  if (isRefusal(judged) || expected.patient === undefined) return judged
+  const { urls } = deps.upstreams.of(launch.view.tenant)
+  const known = new Set([...attachments, ...binaryUrls(stored?.value, urls)])
+  return bringsBinary(judged, known, urls) ? refuse('FHIR_PATIENT_FOREIGN', 'no_subject') : judged
 }
 
 export function prepareDelete(bound: Bound, stored: Stored, trip: Trip): PreparedWrite {
@@ -109,11 +117,16 @@ function versionHeaders(stored: Stored | undefined): readonly string[] {
   return stored?.etag === undefined ? [] : ['if-match', stored.etag]
 }
 
-/** Undefined, which no judge passes, for what is not JSON or holds a URL of ours that means nothing. */
-function readBody(body: Buffer, { launch, deps }: Trip): unknown {
+interface Read {
+  /** Undefined, which no judge passes, for what is not JSON or holds a URL of ours that means nothing. */
+  readonly value: unknown
+  readonly attachments: ReadonlySet<string>
+}
+
+function readBody(body: Buffer, { launch, deps }: Trip): Read {
   const { base } = launch.view
   const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
-  return restoreUrls(parseExact(body), restorer)
+  return { value: restoreUrls(parseExact(body), restorer), attachments: restorer.attachments }
 }
 
 function outbound(

@@ -9,6 +9,8 @@ export interface Restorer {
   readonly ours: string
   /** The EHR's URL for one of ours; undefined for one that means nothing, or something in another launch. */
   restore(url: string): string | undefined
+  /** What the handles among them led to so far. */
+  readonly attachments: ReadonlySet<string>
 }
 
 /** Undefined: one of the texts is a URL of ours that means nothing, and the whole is refused. */
