@@ -5,12 +5,13 @@ import { emptyRequest } from './request.ts'
 import { readBinary } from './handles.ts'
 import { allow } from './steps/allow.ts'
 import { refuseFault, refuseStatus } from './steps/guard.ts'
+import { judgeStillOpen } from './steps/open.ts'
 import { recordAborted, recordCompleted, recordPermitted } from './steps/record.ts'
 import { beginBinary } from './steps/respond.ts'
 import { scope } from './steps/scope.ts'
 import { traced } from './traced.ts'
 import type { Trip } from './trip.ts'
-import type { Sink, UpstreamAsk } from './upstream.ts'
+import type { Sink, Streamed, UpstreamAsk } from './upstream.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 
 /**
@@ -52,11 +53,13 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
   const { tokens, upstream, urls } = traced({ ...ehr, tokens: deps.tokens }, exchange.trace)
   const sealed = essence(handle.contentType)
   let refused: Refusal | undefined
+  let watch: NodeJS.Timeout | undefined
   const begin = async (status: number, headers: AnswerHeaders): Promise<Sink | undefined> => {
     exchange.upstreamStatus = status
-    refused = judgeStart(status, headers, sealed)
+    refused = judgeStart(status, headers, sealed) ?? (await judgeStillOpen(exchange, launch, deps))
     if (refused !== undefined) return undefined
     await recordPermitted(exchange, deps.audit)
+    watch = watchEnd(trip)
     beginBinary(exchange, shownTypes.has(sealed) ? sealed : 'application/octet-stream')
     return sinkOf(exchange.outgoing)
   }
@@ -70,13 +73,15 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     body: undefined,
     listener: exchange.listener,
   })
-  const current = await tokens.current(launch.key, launch.opened)
-  let streamed = await upstream.stream(ask(current.record.tokens.access), begin)
-  // As in steps/forward.ts: one newer token, one more try.
-  if (exchange.upstreamStatus === 401) {
+  const stream = async (): Promise<Streamed> => {
+    const current = await tokens.current(launch.key, launch.opened)
+    const streamed = await upstream.stream(ask(current.record.tokens.access), begin)
+    // As in steps/forward.ts: one newer token, one more try.
+    if (exchange.upstreamStatus !== 401) return streamed
     const renewed = await tokens.afterRefusal(launch.key, current)
-    streamed = await upstream.stream(ask(renewed.record.tokens.access), begin)
+    return upstream.stream(ask(renewed.record.tokens.access), begin)
   }
+  const streamed = await stream().finally(() => clearInterval(watch))
   if (refused !== undefined) return refused
   if (streamed.kind === 'fault') return refuseFault(streamed)
   if (streamed.whole) {
@@ -88,6 +93,16 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     await recordAborted(exchange, streamed.bytes, deps.audit)
   }
   return 'streamed'
+}
+
+/** A stream may take minutes; it ends with its launch. */
+function watchEnd({ exchange, launch, deps }: Trip): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    const over = await judgeStillOpen(exchange, launch, deps)
+    if (over !== undefined) exchange.listener.whenGone?.()
+  }
+  // A store that does not answer tells of no end.
+  return setInterval(() => void look().catch(() => undefined), 1000)
 }
 
 function judgeStart(status: number, headers: AnswerHeaders, sealed: string): Refusal | undefined {

@@ -18,8 +18,9 @@ import { bind } from './steps/bind.ts'
 import type { Bound } from './steps/bind.ts'
 import { outboundOf } from './steps/forward.ts'
 import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
-import { judgeBrowser, openLaunch, refuseError } from './steps/open.ts'
+import { judgeBrowser, judgeStillOpen, openLaunch, refuseError } from './steps/open.ts'
 import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
+import type { Target } from './steps/parse.ts'
 import { record } from './steps/record.ts'
 import { respond } from './steps/respond.ts'
 import { rewrite } from './steps/rewrite.ts'
@@ -80,8 +81,14 @@ async function answer(
   if (waitSeconds !== undefined) {
     return { ...refuse('FHIR_LAUNCH_BUSY'), retryAfter: String(waitSeconds) }
   }
-  const trip = { exchange, launch, deps }
+  const result = await answerOpened(target, { exchange, launch, deps })
+  // Of a write the outcome is told whatever has become of its launch.
+  if (result === 'streamed' || isRefusal(result) || exchange.writeSent) return result
+  return (await judgeStillOpen(exchange, launch, deps)) ?? result
+}
 
+async function answerOpened(target: Target, trip: Trip): Promise<Reply | Refusal | 'streamed'> {
+  const { exchange, launch, deps } = trip
   const parsed = parseRequest(exchange.incoming.method ?? '', target)
   if (isRefusal(parsed)) return parsed
   if (parsed.kind === 'page') return answerPage(parsed.token, trip)

@@ -3,11 +3,12 @@ import { SmartBffError } from '../../errors.ts'
 import { judgeBrowserRequest } from '../../session/anti-forgery.ts'
 import { hashSession } from '../../vault/names.ts'
 import type { SessionCookies } from '../../session/cookies.ts'
+import { linkFreshMs } from '../../store/store.ts'
 import { endCode } from '../../vault/transitions.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import type { OpenedLaunch } from '../exchange.ts'
+import type { Exchange, OpenedLaunch } from '../exchange.ts'
 import type { Views } from '../view.ts'
 
 /**
@@ -54,6 +55,21 @@ export async function openLaunch(
   if (record.state === 'reauth_required') return refuse('TOKEN_EXPIRED')
   if (record.state !== 'active') return refuse('LAUNCH_ENDED')
   return { key, opened: opening.launch, view }
+}
+
+/**
+ * An EHR may take longer than the news of an end (DESIGN rule 12): whoever asked may have signed out meanwhile, or may
+ * have another patient before him. What came too late is not shown, and what was not sent is not written.
+ */
+export async function judgeStillOpen(
+  { startedAt }: Pick<Exchange, 'startedAt'>,
+  { key }: Pick<OpenedLaunch, 'key'>,
+  { vault }: Pick<OpenDeps, 'vault'>,
+): Promise<Refusal | undefined> {
+  if (performance.now() - startedAt < linkFreshMs) return undefined
+  const opening = await vault.open(key)
+  if (opening.kind === 'open') return undefined
+  return refuse(opening.kind === 'ended' ? endCode(opening) : 'LAUNCH_ENDED')
 }
 
 /** Store and vault faults are thrown as SmartBffError; every one of them is a refusal here. */

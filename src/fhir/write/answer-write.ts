@@ -1,10 +1,12 @@
 import type { ResourceRule } from '../../config/schema/rule.ts'
+import { SmartBffError } from '../../errors.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import type { Reply } from '../exchange.ts'
 import type { Bound } from '../steps/bind.ts'
 import type { Outbound } from '../steps/forward.ts'
 import { refuseFault } from '../steps/guard.ts'
+import { judgeStillOpen } from '../steps/open.ts'
 import { recordIntent } from '../steps/record.ts'
 import { sendOutbound } from '../trip.ts'
 import type { Trip } from '../trip.ts'
@@ -69,12 +71,19 @@ export async function sendWrite(
   bound: Bound,
   trip: Trip,
 ): Promise<Reply | Refusal> {
+  const over = await judgeStillOpen(trip.exchange, trip.launch, trip.deps)
+  if (over !== undefined) return over
   await recordIntent(trip.exchange, trip.deps.audit)
   trip.exchange.writeSent = true
   // The browser may go away; a write that is on its way is seen through.
   const listener = { gone: false, whenGone: undefined, held: 0 }
   const received = await sendOutbound(outbound, trip, listener)
-  trip.deps.upstreams.release(trip.launch.view.tenant, listener)
+    .catch((error: unknown) => {
+      // What is thrown is that there was no token: nothing was sent, or the EHR has refused it for the old one.
+      if (error instanceof SmartBffError) trip.exchange.writeSent = false
+      throw error
+    })
+    .finally(() => trip.deps.upstreams.release(trip.launch.view.tenant, listener))
   if (received.kind === 'fault' && !received.sent) {
     trip.exchange.writeSent = false
     return refuseFault(received)
