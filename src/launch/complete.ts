@@ -38,18 +38,18 @@ export async function complete(deps: CompleteDeps, ask: CompleteAsk): Promise<La
   const askedAt = deps.now()
   const issued = await exchange(ask)
   const received = readLaunchContext(issued.members, ehr.tenant.iss)
-  await deps.audit.record({
-    event: 'token.exchanged',
-    outcome: 'success',
-    tenant: pending.tenant,
-    mode: pending.mode,
-    launch: pending.launch,
-    request: ask.incident,
-    requested: pending.requested,
-    granted: issued.scope ?? '',
-    context: received.received,
-  })
   try {
+    await deps.audit.record({
+      event: 'token.exchanged',
+      outcome: 'success',
+      tenant: pending.tenant,
+      mode: pending.mode,
+      launch: pending.launch,
+      request: ask.incident,
+      requested: pending.requested,
+      granted: issued.scope ?? '',
+      context: received.received,
+    })
     const user = await identify(ask, issued)
     ask.onUser(user)
     const record = recordOf(deps, ask, { issued, received, user, askedAt })

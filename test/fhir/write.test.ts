@@ -522,3 +522,24 @@ t.test('a write leads to no attachment that nobody has judged', async (t) => {
     t.equal(answer.status, 200, harmless)
   }
 })
+
+t.test('what a patch makes keeps its decimals where the EHR is asked first', async (t) => {
+  const allow = [
+    { feature: 'Notes', resource: 'Observation', interactions: ['patch'], validate: true },
+  ]
+  const world = await open(t, { mode: { allow } })
+  const text = JSON.stringify({ ...stored, valueQuantity: { value: 0 } }).replace(':0}', ':1.50}')
+  world.ehr.answer = (incoming, outgoing, body) => {
+    const check = incoming.url?.endsWith('$validate') === true
+    const fine = {
+      resourceType: 'OperationOutcome',
+      issue: [{ severity: 'information', code: 'informational' }],
+    }
+    respondWith(check ? fine : text, 200, { etag: 'W/"3"' })(incoming, outgoing, body)
+  }
+  const patch = '[{"op":"add","path":"/component","value":[{"valueQuantity":{"value":2.0}}]}]'
+  t.equal((await ask(world, 'PATCH', 'Observation/o1', patch, version)).status, 200)
+  const asked = world.ehr.seen.find(({ url }) => url.endsWith('$validate'))?.body
+  t.match(asked, '"valueQuantity":{"value":1.50}')
+  t.match(asked, '"value":2.0}')
+})

@@ -3,7 +3,6 @@ import { SmartBffError } from '../../errors.ts'
 import { judgeBrowserRequest } from '../../session/anti-forgery.ts'
 import { hashSession } from '../../vault/names.ts'
 import type { SessionCookies } from '../../session/cookies.ts'
-import { linkFreshMs } from '../../store/store.ts'
 import { endCode } from '../../vault/transitions.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { refuse } from '../decision.ts'
@@ -57,6 +56,9 @@ export async function openLaunch(
   return { key, opened: opening.launch, view }
 }
 
+/** As old as what is kept in memory may be. */
+const newsMs = 500
+
 /**
  * An EHR may take longer than the news of an end (DESIGN rule 12): whoever asked may have signed out meanwhile, or may
  * have another patient before him. What came too late is not shown, and what was not sent is not written.
@@ -66,7 +68,7 @@ export async function judgeStillOpen(
   { key }: Pick<OpenedLaunch, 'key'>,
   { vault }: Pick<OpenDeps, 'vault'>,
 ): Promise<Refusal | undefined> {
-  if (performance.now() - startedAt < linkFreshMs) return undefined
+  if (performance.now() - startedAt < newsMs) return undefined
   const opening = await vault.open(key)
   if (opening.kind === 'open') return undefined
   return refuse(opening.kind === 'ended' ? endCode(opening) : 'LAUNCH_ENDED')

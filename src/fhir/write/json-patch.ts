@@ -50,24 +50,31 @@ function tokens(path: string): string[] {
 
 /** The patched copy; undefined when an operation cannot be done, or a test fails. */
 export function applyPatch(document: unknown, operations: readonly PatchOperation[]): unknown {
-  const copy = structuredClone(document)
+  const copy = copyOf(document)
   return operations.every((operation) => applyOne(copy, operation)) ? copy : undefined
+}
+
+/** A number that keeps the form it came in (exact-json.ts) is a frozen object, which structuredClone would spoil. */
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf)
+  if (!isJsonObject(value) || Object.isFrozen(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copyOf(inner)]))
 }
 
 function applyOne(document: unknown, operation: PatchOperation): boolean {
   const { path } = operation
   switch (operation.op) {
     case 'add':
-      return add(document, path, structuredClone(operation.value))
+      return add(document, path, copyOf(operation.value))
     case 'remove':
       return remove(document, path) !== absent
     case 'replace':
-      return replace(document, path, structuredClone(operation.value))
+      return replace(document, path, copyOf(operation.value))
     case 'test':
       return isEqual(valueAt(document, tokens(path)), operation.value)
     case 'copy': {
       const value = valueAt(document, tokens(operation.from))
-      return value !== absent && add(document, path, structuredClone(value))
+      return value !== absent && add(document, path, copyOf(value))
     }
     case 'move': {
       // RFC 6902 4.4: a place cannot be moved into itself.
