@@ -20,6 +20,8 @@ const jobs = 2
 
 const root = new URL('../', import.meta.url).pathname
 
+const startedAt = performance.now()
+
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {
@@ -59,6 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (failed.length > 0) say(`\nFailed: ${failed.join(', ')}`)
   say(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+  say(`in ${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`)
   // Only a whole run can bear out every row.
   const open = wanted.length > 0 ? [] : unprovedRows(proofs)
   for (const sentence of open) say(`docs/smart-conformance.md: ${sentence}`)

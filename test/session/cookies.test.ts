@@ -33,6 +33,7 @@ t.test('every attribute stands on the cookie, and on its clearing', async (t) =>
     cookies.set(id),
     `__Host-smart-bff=${cookies.sign(id)}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned`,
   )
+  t.ok(cookies.set(id).length < 200, 'and it is small')
   t.equal(
     clearCookie(sessionCookieName),
     '__Host-smart-bff=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned',

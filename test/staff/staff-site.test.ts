@@ -44,7 +44,10 @@ t.test('who is not signed in sees nothing, and a wrong password is recorded', as
     t.equal(status, 401, path)
     t.match(text, 'Sign in')
   }
-  t.equal((await signIn('anna.auditor', 'wrong')).response.status, 403)
+  // A password is compared as it came: letter by letter, blanks as well.
+  for (const password of ['wrong', 'Correct horse', ' correct horse', 'correct horse ', '']) {
+    t.equal((await signIn('anna.auditor', password)).response.status, 403, `"${password}"`)
+  }
   t.equal((await signIn('John Smith', 'wrong')).response.status, 403)
   const cookie = auditor.cookie.replace(/.{6}$/, 'AAAAAA')
   t.equal((await get('/', cookie)).status, 401, 'a cookie that was changed')

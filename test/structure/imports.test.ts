@@ -133,8 +133,11 @@ t.test('only src/main.ts reads the environment or ends the process', (t) => {
   t.end()
 })
 
-t.test('the browser helper stands alone', (t) => {
-  for (const { path, imports } of sources.filter(({ folder }) => folder === 'browser')) {
+t.test('the browser helper stands alone, and stores nothing', (t) => {
+  const stores = /\b(localStorage|sessionStorage|indexedDB|caches|cookie)\b/
+  t.match('window.localStorage.setItem', stores)
+  for (const { path, text, imports } of sources.filter(({ folder }) => folder === 'browser')) {
+    t.notMatch(code(text), stores, `src/${path}`)
     t.ok(
       imports.every(({ target }) => target?.startsWith('browser/')),
       `src/${path}`,
