@@ -35,15 +35,15 @@ export function thisRun(results: Results, pinned: boolean): Run {
   return { date: new Date().toISOString(), machine, results: rounded(results) }
 }
 
-/** Each figure against the last kept run that has it; a time only against one of the same machine and Node. */
+/** Each figure against the last kept run that has it; CPU only against one of the same machine and Node. */
 export function compare(run: Run, kept: readonly Run[]): readonly Change[] {
-  return [...measures(run.results)].flatMap(([figure, { value, more, time }]) => {
+  return [...measures(run.results)].flatMap(([figure, { value, more, cpu }]) => {
     const last = kept.findLast(
-      (one) => measures(one.results).has(figure) && (!time || isSame(one.machine, run.machine)),
+      (one) => measures(one.results).has(figure) && (!cpu || isSame(one.machine, run.machine)),
     )
     const before = last && measures(last.results).get(figure)?.value
     if (last === undefined || before === undefined) return []
-    const tolerance = time ? timeTolerance : ratioTolerance
+    const tolerance = cpu ? cpuTolerance : ratioTolerance
     const worse = more ? value < before * (1 - tolerance) : value > before * (1 + tolerance)
     return [{ figure, before, now: value, date: last.date.slice(0, 10), worse }]
   })
@@ -51,26 +51,26 @@ export function compare(run: Run, kept: readonly Run[]): readonly Change[] {
 
 /** More than noise on a quiet machine. */
 const ratioTolerance = 0.1
-const timeTolerance = 0.25
+const cpuTolerance = 0.25
 
 interface Measure {
   readonly value: number
   readonly more: boolean
-  readonly time: boolean
+  readonly cpu: boolean
 }
 
 /** What is held against earlier runs: every figure with a goal, and what the parts by themselves cost. */
 function measures(results: Results): ReadonlyMap<string, Measure> {
   const found = new Map<string, Measure>()
-  for (const { figure, more, time, seen } of goals) {
-    const value = seen(results)
-    if (value !== undefined) found.set(figure, { value, more, time })
+  for (const { figure, more, kind, seen } of goals) {
+    const value = kind === 'restless' ? undefined : seen(results)
+    if (value !== undefined) found.set(figure, { value, more, cpu: kind === 'cpu' })
   }
   for (const [section, figures] of Object.entries(results)) {
     for (const [name, value] of Object.entries(figures)) {
-      const time = /CPU|cpu ms/.test(name) || section === 'parts'
-      if ((time || /bytes/.test(name)) && !found.has(name)) {
-        found.set(name, { value, more: false, time })
+      const cpu = /CPU|cpu ms/.test(name) || section === 'parts'
+      if ((cpu || /bytes/.test(name)) && !found.has(name)) {
+        found.set(name, { value, more: false, cpu })
       }
     }
   }

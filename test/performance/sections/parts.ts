@@ -24,7 +24,7 @@ export async function parts(lab: Lab, plan: Plan): Promise<Figures> {
     const ring = createKeyRing(maker.config.keys.encryption)
     const text = writeRecord(launchRecord(launch, Date.now()))
     const name = `launch:{${session}}:${launch}`
-    const box = ring.seal('launch', name, text)
+    const box = ring.sealPacked('launch', name, text)
     const far = Date.now() + 3_600_000
     const jobs: Record<string, () => Promise<unknown>> = {
       'store (Redis): read a launch': () => maker.store.readLaunch(key),
@@ -36,8 +36,8 @@ export async function parts(lab: Lab, plan: Plan): Promise<Figures> {
         await maker.store.releaseLease(lease, 'x')
       },
       'vault: open a launch (Redis and unsealing)': () => maker.vault.open(key),
-      'vault: seal a record': async () => ring.seal('launch', name, text),
-      'vault: unseal a record': async () => ring.open('launch', name, box),
+      'vault: pack and seal a record': async () => ring.sealPacked('launch', name, text),
+      'vault: unseal and unpack a record': async () => ring.open('launch', name, box),
       'audit: record a FHIR call': () => audit.record(accessEvent),
     }
     await embedded.createSession(session, 'x', far)
