@@ -188,7 +188,11 @@ export function listening(child: ChildProcess): Promise<{ origin: string; operat
       const found = /serves (http\S+), operations (http\S+)/.exec(text)
       if (found !== null) resolve({ origin: found[1] ?? '', operations: found[2] ?? '' })
     })
-    child.once('exit', () => reject(new Error(`smart-bff did not start: ${text}`)))
+    child.once('exit', (code, signal) => {
+      reject(new Error(`smart-bff did not start: ${text}`))
+      // Ended in order by `end`, or else it says why.
+      if (code !== 0 && signal === null) say(`smart-bff ended with ${String(code)}: ${text}`)
+    })
   })
 }
 
