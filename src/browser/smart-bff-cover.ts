@@ -100,7 +100,9 @@ function element(name: string, style: string): HTMLElement {
 function said(name: 'h1' | 'p', sentence: string): HTMLElement {
   const made = element(
     name,
-    name === 'h1' ? 'font-size:1.5em;line-height:1.3;margin:0' : 'margin:1em 0 0',
+    name === 'h1'
+      ? 'font-size:1.5em;font-weight:600;line-height:1.3;margin:0'
+      : 'margin:1em 0 0;white-space:pre-line',
   )
   made.textContent = sentence
   return made

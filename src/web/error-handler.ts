@@ -65,7 +65,13 @@ export function sendError(
   if (wantsPage(request.headers)) {
     const shown = tenant && { name: tenant.name, support: supportOf(code, tenant) }
     return sendPage(request, reply, (nonce) =>
-      pages.renderState({ code, incident, nonce, tenant: shown }),
+      pages.renderState({
+        code,
+        incident,
+        nonce,
+        tenant: shown,
+        retryUrl: retryUrl(state, request),
+      }),
     )
   }
   const support = tenant === undefined ? undefined : supportOf(code, tenant)
@@ -75,6 +81,10 @@ export function sendError(
     .header('content-type', 'application/json; charset=utf-8')
     .send(body)
 }
+
+/** The app's document may be asked for again; a launch value or a code works once. */
+const retryUrl = (state: string, { method, url }: FastifyRequest): string | undefined =>
+  state === 'data_unavailable' && method === 'GET' && url.startsWith('/app/') ? url : undefined
 
 /** A tenant that is closed for maintenance says so in its own words. */
 const supportOf = (code: ErrorCode, tenant: Tenant): string | undefined =>

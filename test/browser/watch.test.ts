@@ -130,6 +130,18 @@ t.test('before idle ends a countdown stands there, and one button keeps the char
   await tab.close()
 })
 
+t.test('the cover can be read on a dark ground too', async (t) => {
+  const tab = await open()
+  await tab.evaluate(`document.documentElement.style.colorScheme = 'dark'`)
+  await pass(tab, 15 * minuteMs - 1500)
+  const [ink, ground] = await tab.evaluate<number[]>(
+    `[['color'], ['backgroundColor']].map(([name]) =>
+      Number(/\\d+/.exec(getComputedStyle(document.querySelector('main'))[name])[0]))`,
+  )
+  t.ok((ink ?? 0) > 200 && (ground ?? 255) < 60, `${String(ink)} on ${String(ground)}`)
+  await tab.close()
+})
+
 t.test('idle blanks first, and says that it ended when the server says so', async (t) => {
   const tab = await open()
   await pass(tab, 15 * minuteMs - 1500)

@@ -229,6 +229,9 @@ t.test('an app behind a server of its own', async (t) => {
     const down = await ask(port, `/app/${launch}/`, { headers: navigation })
     t.equal(down.status, 502)
     t.equal(down.headers['smart-bff-state'], 'data_unavailable')
+    t.match(down.text, `href="/app/${launch}/">Try again<`)
+    const foreign = await ask(port, '/app/another/', { headers: navigation })
+    t.notMatch(foreign.text, /<a /, 'what is over cannot be tried again')
   })
 })
 

@@ -2,6 +2,7 @@
 const filter = document.querySelector('[data-filter]')
 const rows = [...document.querySelectorAll('[data-text]')]
 const count = document.querySelector('[data-count]')
+const none = document.querySelector('[data-none]')
 
 const folded = (text) =>
   text
@@ -15,6 +16,7 @@ filter?.addEventListener('input', () => {
     row.hidden = !words.every((word) => row.dataset.text.includes(word))
   }
   const shown = rows.filter((row) => !row.hidden).length
+  if (none) none.hidden = shown > 0
   if (count) count.textContent = `${shown} of ${rows.length} synthetic patients`
 })
 

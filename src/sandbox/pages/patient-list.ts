@@ -28,25 +28,27 @@ export function patientList(
       </form>
       <form method="get" action="/charts">
         <div class="table">
-          <table>
+          <table role="table">
             <caption data-count>
               ${found.length} of ${patients.length} synthetic patients
             </caption>
-            <thead>
-              <tr>
-                <th scope="col"><span class="hidden">Choose</span></th>
-                <th scope="col">Name</th>
-                <th scope="col">Born</th>
-                <th scope="col">Sex</th>
-                <th scope="col">Record number</th>
-                <th scope="col">Visit</th>
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col"><span class="hidden">Choose</span></th>
+                <th role="columnheader" scope="col">Name</th>
+                <th role="columnheader" scope="col">Born</th>
+                <th role="columnheader" scope="col">Sex</th>
+                <th role="columnheader" scope="col">Record number</th>
+                <th role="columnheader" scope="col">Visit</th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               ${found.map(row)}
             </tbody>
           </table>
-          ${found.length === 0 ? html`<p class="none">No patient matches this search.</p>` : ''}
+          <p class="none" data-none ${found.length === 0 ? '' : html`hidden`}>
+            No patient matches this search.
+          </p>
         </div>
         <p class="actions"><button>Open chosen charts side by side</button></p>
       </form>`,
@@ -55,15 +57,19 @@ export function patientList(
 
 function row(patient: SyntheticPatient): Html {
   const name = listed(patient)
-  return html`<tr data-text="${searchable(patient)}">
-    <td>
+  return html`<tr role="row" data-text="${searchable(patient)}">
+    <td role="cell">
       <input type="checkbox" name="patient" value="${patient.id}" aria-label="Choose ${name}" />
     </td>
-    <th scope="row"><a href="/chart/${patient.id}">${name}</a>${notes(patient)}</th>
-    <td>${born(patient)}</td>
-    <td>${sex(patient)}</td>
-    <td class="number">${patient.mrn}</td>
-    <td>${patient.encounter === undefined ? '' : html`<span class="open">Here now</span>`}</td>
+    <th role="rowheader" scope="row">
+      <a href="/chart/${patient.id}">${name}</a>${notes(patient)}
+    </th>
+    <td role="cell">${born(patient)}</td>
+    <td role="cell">${sex(patient)}</td>
+    <td role="cell" class="number">${patient.mrn}</td>
+    <td role="cell">
+      ${patient.encounter === undefined ? '' : html`<span class="open">Here now</span>`}
+    </td>
   </tr>`
 }
 
