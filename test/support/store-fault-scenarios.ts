@@ -17,13 +17,12 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
     const told = answer.headers.get('smart-bff-state')
     return told === null ? String(answer.status) : `${answer.status} ${told}`
   }
-  const read = async (browser: TestBrowser, launch: string, patient: string): Promise<string> =>
-    state(await browser.fetch(`/fhir/${launch}/Patient/${patient}`))
-  const patientOf = async (browser: TestBrowser, launch: string): Promise<unknown> =>
-    ((await (await browser.fetch(`/launches/${launch}`)).json()) as { patient?: unknown }).patient
   const send = async (browser: TestBrowser, method: string, path: string): Promise<string> =>
     state(await browser.fetch(path, { method, headers: { origin: publicUrl } }))
-  /** A connection that fell silent is replaced within two seconds. */
+  const read = async (browser: TestBrowser, launch: string, patient: string): Promise<string> =>
+    state(await browser.fetch(`/fhir/${launch}/Patient/${patient}`))
+  const unavailable = /^50[234] data_unavailable$/
+  /** A connection that fell silent, or was refused, is replaced within two seconds. */
   const soon = async <T>(work: () => Promise<T>, until = Date.now() + 30_000): Promise<T> => {
     try {
       return await work()
@@ -33,12 +32,22 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
       return soon(work, until)
     }
   }
-  const well = async (asked: Promise<string>): Promise<string> => {
-    const got = await asked
-    if (unavailable.test(got)) throw new Error(got)
-    return got
-  }
-  const unavailable = /^50[234] data_unavailable$/
+  /** The first answer of a store that is well. */
+  const settled = (ask: () => Promise<string>): Promise<string> =>
+    soon(async () => {
+      const got = await ask()
+      if (unavailable.test(got)) throw new Error(got)
+      return got
+    })
+  const readSettled = (browser: TestBrowser, launch: string, patient: string): Promise<string> =>
+    settled(() => read(browser, launch, patient))
+  const patientOf = (browser: TestBrowser, launch: string): Promise<unknown> =>
+    soon(async () => {
+      const answer = await browser.fetch(`/launches/${launch}`)
+      const { patient } = (await answer.json()) as { patient?: unknown }
+      if (answer.status >= 500) throw new Error(String(answer.status))
+      return patient
+    })
 
   await t.test('a launch beside an older one', async (t) => {
     let older = ''
@@ -60,10 +69,15 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
           t.equal(await patientOf(browser, launch), other, `${what}: the patient`)
         }
         t.equal(await patientOf(browser, older), amara, `${what}: the older launch lives`)
-        t.match(await read(browser, older, other), /^40[34] /, `${what}: and is of its patient`)
+        t.match(
+          await readSettled(browser, older, other),
+          /^40[34] /,
+          `${what}: and is of its patient`,
+        )
         if (launch !== undefined) return
         const next = await soon(() => browser.launch({ patient: other }))
-        t.equal(await read(browser, next.launch, other), '200', `${what}: the next one opens`)
+        const opened = await readSettled(browser, next.launch, other)
+        t.equal(opened, '200', `${what}: the next one opens`)
       },
     })
   })
@@ -80,7 +94,7 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
           t.match(await state(response), unavailable, what)
           t.notOk(browser.jar.cookies.has('__Host-smart-bff'), `${what}: and no cookie is given`)
         } else {
-          t.equal(await read(browser, launch, amara), '200', what)
+          t.equal(await readSettled(browser, launch, amara), '200', what)
         }
       },
     })
@@ -99,7 +113,7 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
       work: async () => Promise.all(Array.from({ length: 3 }, () => read(browser, launch, amara))),
       judge: async (t, _, got, what) => {
         for (const one of got as string[]) t.match(one, /^(200|50[234] data_unavailable)$/, what)
-        const later = await soon(() => well(read(browser, launch, amara)))
+        const later = await readSettled(browser, launch, amara)
         t.equal(later, '200', `${what}: the launch is not lost`)
         const refused = sandbox
           .requests()
@@ -118,7 +132,7 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
       work: () => send(browser, 'POST', `/launches/${launch}/activity`),
       judge: async (t, _, got, what) => {
         t.match(got, /^(20[04]|503 data_unavailable)$/, what)
-        const later = await soon(() => well(read(browser, launch, amara)))
+        const later = await readSettled(browser, launch, amara)
         t.equal(later, '200', `${what}: it lives`)
       },
     })
@@ -134,15 +148,16 @@ export async function storeFaultScenarios(t: Test, all: boolean): Promise<void> 
         before: async () => {
           const browser = hospital.browser()
           launch = (await browser.launch({ patient: amara })).launch
-          t.equal(await read(browser, launch, amara), '200')
+          t.equal(await readSettled(browser, launch, amara), '200')
           return browser
         },
         work: end,
         judge: async (t, browser, got, what) => {
           t.match(got, /^(204|503 data_unavailable)$/, what)
-          const again = got === '204' ? got : await soon(() => well(end(browser)))
+          const again = got === '204' ? got : await settled(() => end(browser))
           t.match(again, /^(204|401 )/, `${what}: said again`)
-          t.equal(await read(browser, launch, amara), '401 session_ended', `${what}: it is over`)
+          const over = await readSettled(browser, launch, amara)
+          t.equal(over, '401 session_ended', `${what}: it is over`)
         },
       })
     })
