@@ -76,10 +76,10 @@ async function buildOn(config: Config, ground: Ground): Promise<App> {
 }
 
 /** Each tenant's EHR: discovery, OAuth, identity, and the tokens' way back. */
-function connectEhrs(config: Config, { audit, log, now }: Ground) {
+function connectEhrs(config: Config, { audit, log }: Ground) {
   const ehrs = createEhrs(config, {
     publicUrl: config.publicUrl,
-    now,
+    now: Date.now,
     onMoved: (tenant, operation) => log.error({ event: 'ehr.fault', tenant, operation }),
   })
   const directory = renewable(config, createDirectory)

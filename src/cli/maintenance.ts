@@ -59,14 +59,13 @@ async function revoke(
   { config, audit, store }: Ground,
   output: Output,
 ): Promise<number> {
-  const now = Date.now
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const { publicUrl } = config
-  const ehrs = createEhrs(config, { publicUrl, now, onMoved: () => undefined })
+  const ehrs = createEhrs(config, { publicUrl, now: Date.now, onMoved: () => undefined })
   const keyRing = createKeyRing(config.keys.encryption)
   const carryOut = createRevocation({
     store,
-    vault: createVault({ store, keyRing, now, session: clocksOf(config) }),
+    vault: createVault({ store, keyRing, now: store.now, session: clocksOf(config) }),
     index: createLaunchIndex({ store, pseudonyms }),
     pseudonyms,
     audit,
@@ -88,7 +87,12 @@ async function revoke(
 /** Answers the exit code: 1 where something could not be opened, and so not be sealed anew. */
 async function rotate({ config, audit, store }: Ground, output: Output): Promise<number> {
   const keyRing = createKeyRing(config.keys.encryption)
-  const sessions = createSessionRecords({ store, keyRing, now: Date.now, ...clocksOf(config) })
+  const sessions = createSessionRecords({
+    store,
+    keyRing,
+    now: store.now,
+    ...clocksOf(config),
+  })
   const told = (sofar: Readonly<ResealCount>): void => {
     output.write(`${progress(sofar)}\n`)
   }

@@ -26,6 +26,7 @@ export interface LaunchRoutesDeps {
   readonly drafts: Pick<Drafts, 'forget'>
   /** Takes the tokens back at the EHR; bounded in time by itself. Its failure changes nothing here. */
   readonly revoke: (record: LaunchRecord) => Promise<void>
+  readonly now: () => number
 }
 
 /** ISO 8601: when the launch ends for want of activity. A 204 has no body that could say so. */
@@ -44,6 +45,8 @@ export function launchRoutes(deps: LaunchRoutesDeps) {
     scope.get<Launched>('/launches/:launch', async (request, reply) => {
       const own = await deps.openOwnLaunch(request, request.params.launch)
       const info = launchInfo(own, await deps.readStyle(own.record))
+      // The helper reads the deadlines by this header: both by the clock that all replicas share.
+      reply.header('date', new Date(deps.now()).toUTCString())
       return reply.header('content-security-policy', dataPolicy).send(info)
     })
 

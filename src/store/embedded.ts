@@ -33,6 +33,7 @@ export function createEmbeddedStore(deps: {
     onChange: changes.onChange,
     linkAlive: () => true,
     replicated: async () => true,
+    now: deps.now,
     check: () => Promise.resolve(),
     close: () => Promise.resolve(),
   }

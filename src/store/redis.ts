@@ -7,6 +7,7 @@ import type { RedisAsker, StoreFault } from './redis/fault.ts'
 import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
 import { endPart } from './redis/ends.ts'
 import { launchFields, readFields, sealedBytes } from './redis/launch-fields.ts'
+import { createSharedClock } from './redis/clock.ts'
 import { createLink } from './redis/link.ts'
 import { auditPart } from './redis/audit.ts'
 import { matrixPart } from './redis/matrix.ts'
@@ -16,8 +17,8 @@ import { firstVisitMs, launchKeptAfterMs } from './store.ts'
 import type { LaunchKey, NewLaunch, Store } from './store.ts'
 
 /**
- * The store on Redis 6.2 or newer: a single server, Sentinel or Cluster. Lives are given to Redis as durations, so a
- * Redis host whose clock is wrong ends nothing early. Connects at once and goes on connecting.
+ * The store on Redis 6.2 or newer: a single server, Sentinel or Cluster. Lives are given to Redis as durations,
+ * and times are by the clock that all replicas share. Connects at once and goes on connecting.
  */
 export function createRedisStore(deps: {
   readonly config: RedisConfig
@@ -27,22 +28,26 @@ export function createRedisStore(deps: {
 }): Store {
   const closed = new AbortController()
   const client = createRedisClient(deps.config, closed.signal)
+  const onFault = deps.onFault ?? (() => undefined)
   const ask = createAsker(client, {
-    onFault: deps.onFault ?? (() => undefined),
+    onFault,
     onAnswer: deps.onAnswer,
   })
-  const lifeUntil = (time: number): number => Math.max(1, Math.ceil(time - deps.now()))
+  const clock = createSharedClock(client, deps.now, () =>
+    onFault({ operation: 'clock', reason: 'skew' }),
+  )
+  const lifeUntil = (time: number): number => Math.max(1, Math.ceil(time - clock.now()))
   const link = createLink(deps.config, client)
 
   return {
     ...pendingPart(client, ask),
     ...sessionPart(client, ask, lifeUntil),
-    ...launchPart(client, ask, lifeUntil, deps.now),
+    ...launchPart(client, ask, lifeUntil, clock.now),
     ...activityPart(client, ask, lifeUntil),
     ...endPart(client, ask),
     ...leasePart(client, ask),
     ...draftPart(client, ask),
-    ...deadlinePart(client, ask, deps.now),
+    ...deadlinePart(client, ask, clock.now),
     ...matrixPart(client, ask),
     ...writesPart(client, ask),
     ...auditPart(client, ask),
@@ -50,15 +55,19 @@ export function createRedisStore(deps: {
     onChange: link.onChange,
     linkAlive: link.alive,
 
+    now: clock.now,
+
     async check() {
       const name = `check:${randomUUID()}`
       await ask('check', () => client.set(name, '1', 'PX', 5000))
       const read = await ask('check', () => client.getdel(name))
+      await clock.sync()
       if (read !== '1') throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'check: lost' })
     },
 
     close() {
       link.close()
+      clock.close()
       closed.abort()
       return Promise.resolve()
     },

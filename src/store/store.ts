@@ -151,6 +151,11 @@ export interface Store {
   /** Waits until what was written stands on a replica too, where the store has any; `false` when it does not in time. */
   replicated(timeoutMs: number): Promise<boolean>
 
+  /**
+   * The time by the clock that all replicas share: deadlines are written by one of them and judged by others (DESIGN rule
+   * 13). Before the first `check` it may be this process's own.
+   */
+  readonly now: () => number
   /** Start-up and readiness: writes, reads and deletes one key. */
   check(): Promise<void>
   close(): Promise<void>

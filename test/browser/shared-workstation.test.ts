@@ -38,6 +38,27 @@ const tells = (page: Page, condition: string) =>
     undefined,
     { timeout: 10_000 },
   )
+/** Web storage, IndexedDB and the Cache API: all that a document can keep. What is not there is seen by who looks. */
+const keepEverywhere = (value: string): string => `(async () => {
+  localStorage.setItem('left', '${value}')
+  await new Promise((resolve, reject) => {
+    const opening = indexedDB.open('${value}')
+    opening.onsuccess = () => resolve(opening.result.close())
+    opening.onerror = reject
+  })
+  await (await caches.open('${value}')).put('/left', new Response('${value}'))
+})().catch(() => undefined)`
+const lookEverywhere = `(async () => {
+  const look = async (ask) => {
+    try { return await ask() } catch (error) { return error instanceof DOMException ? 'not there' : String(error) }
+  }
+  return {
+    local: await look(() => localStorage.getItem('left')),
+    databases: await look(async () => (await indexedDB.databases()).map(({ name }) => name)),
+    caches: await look(() => caches.keys()),
+  }
+})()`
+
 const empty = `!chart && /This session has ended|no longer valid/.test(seen)`
 
 async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Promise<void> {
@@ -63,15 +84,17 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
   }
   const signIn = (page: Page, clinician: { readonly id: string }) =>
     page.goto(`${sandbox.origin}/_ehr/user?id=${clinician.id}&back=/`)
-  // Where third-party cookies are blocked, a frame has no storage either.
-  const store = async (frame: Frame, value: string): Promise<void> => {
-    if (!blockThirdPartyCookies) await frame.evaluate(`localStorage.setItem('left', '${value}')`)
-  }
-  const stored = async (frame: Frame) =>
+  const store = (frame: Frame, value: string) => frame.evaluate(keepEverywhere(value))
+  const stored = (frame: Frame) => frame.evaluate<unknown>(lookEverywhere)
+  // Where third-party cookies are blocked, a cross-site frame has no storage at all: nothing can stay behind.
+  const kept = (value: string | null) =>
     blockThirdPartyCookies
-      ? 'no storage'
-      : frame.evaluate<string | null>(`localStorage.getItem('left')`)
-  const kept = (value: string | null) => (blockThirdPartyCookies ? 'no storage' : value)
+      ? { local: 'not there', databases: 'not there', caches: 'not there' }
+      : {
+          local: value,
+          databases: value === null ? [] : [value],
+          caches: value === null ? [] : [value],
+        }
   async function until(what: () => boolean): Promise<boolean> {
     const end = performance.now() + 5000
     // oxlint-disable-next-line no-await-in-loop -- polling is the point
@@ -91,7 +114,7 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
       await signIn(one, first)
       const frame = await openChart(one, amara)
       await store(frame, 'behind')
-      t.equal(await stored(frame), kept('behind'))
+      t.same(await stored(frame), kept('behind'))
       const cookieBefore = await browser.context.cookies(publicUrl)
 
       const two = await browser.context.newPage()
@@ -103,7 +126,7 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
       })
       const other = await openChart(two, bart)
       t.same(answers, ['"cache", "storage"'])
-      t.equal(await stored(other), kept(null), 'nothing of the first user is kept')
+      t.same(await stored(other), kept(null), 'nothing of the first user is kept')
       t.notMatch(await gone(frame), /role="region"/, 'the first user’s frame is empty')
       t.not(
         (await browser.context.cookies(publicUrl))[0]?.value,
@@ -124,7 +147,7 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
     await store(frame, 'mine')
     const two = await browser.context.newPage()
     const other = await openChart(two, bart)
-    t.equal(await stored(other), kept('mine'))
+    t.same(await stored(other), kept('mine'))
     t.equal(await frame.getByRole('region', { name: 'Patient' }).isVisible(), true)
     await one.close()
     await two.close()

@@ -153,6 +153,7 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
         audit,
         drafts: { forget: async () => undefined },
         readStyle: async () => null,
+        now,
         revoke: options.revoke ?? (async (record) => void revoked.push(record.launch)),
       }),
     )

@@ -133,6 +133,27 @@ t.test('Sentinel: a failover that is told while the connection is being made', a
   t.equal(await client.ping(), 'PONG')
 })
 
+t.test('a replica that has just attached is waited for, too', async (t) => {
+  const redis = await startRedis({ args: ['--repl-diskless-sync-delay', '2'] })
+  const store = createRedisStore({ config: { url: new Secret(redis.url) }, now: Date.now })
+  t.teardown(async () => {
+    await store.close()
+    await redis.stop()
+  })
+  t.ok(await until(() => works(store)))
+  t.equal(await store.replicated(200), true, 'there is none yet')
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(redis.port)] })
+  t.teardown(() => replica.stop())
+  const attached = (state: RegExp) => async (): Promise<boolean> =>
+    state.test(await tell(redis.port, ['INFO', 'replication']))
+  t.ok(await until(attached(/slave0:/)))
+  t.ok(await attached(/state=(wait_bgsave|send_bulk)/)(), 'it is not filled yet')
+  await store.endSession('S', 'revoked')
+  t.equal(await store.replicated(100), false, 'and has not got it')
+  t.ok(await until(() => store.replicated(1_000)))
+  t.equal(await tell(replica.port, ['EXISTS', 'sess:{S}']), '1')
+})
+
 t.test('a master that was demoted keeps no link alive', async (t) => {
   const redis = await startRedis()
   const store = createRedisStore({ config: { url: new Secret(redis.url) }, now: Date.now })

@@ -48,6 +48,8 @@ export interface DeploymentOptions {
   readonly sandboxHost?: string
   /** Of each replica's process. */
   readonly nodeArgs?: readonly string[]
+  /** Of one replica's process, besides. */
+  readonly nodeArgsOf?: (index: number) => readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly limitMs?: number
   /** Each replica its own audit folder, as on machines of their own. */
@@ -91,7 +93,17 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
         audit: { ...(raw['audit'] as Raw), directory: auditFolder },
       }
       await writeFile(file, JSON.stringify({ ...withIss(raw, sandbox), ...own }), { mode: 0o600 })
-      const replica = createReplica({ file, port, auditFolder, publicUrl, sandbox, options })
+      const replica = createReplica({
+        file,
+        port,
+        auditFolder,
+        publicUrl,
+        sandbox,
+        options: {
+          ...options,
+          nodeArgs: [...(options.nodeArgs ?? []), ...(options.nodeArgsOf?.(index) ?? [])],
+        },
+      })
       await replica.start()
       return replica
     }),

@@ -40,6 +40,7 @@ export async function refreshStorm(t: Test, repetitions: number): Promise<void> 
     return answer?.status ?? 0
   }
 
+  let [refused, answered] = [0, 0]
   for (let repetition = 1; repetition <= repetitions; repetition += 1) {
     sandbox.control.clearRequests()
     sandbox.control.revoke('access')
@@ -51,5 +52,13 @@ export async function refreshStorm(t: Test, repetitions: number): Promise<void> 
       .requests()
       .filter(({ form }) => form?.['grant_type']?.[0] === 'refresh_token')
     t.equal(refreshes.length, 1, `${repetition}: with one refresh`)
+    refused += sandbox
+      .requests()
+      .filter(({ where, status }) => where === 'fhir' && status === 401).length
+    answered += statuses.length
+    t.comment(`${repetition} of ${repetitions}: ${statuses.length} requests`)
   }
+  // Where nobody met the token that was refused there was no storm.
+  t.equal(answered, repetitions * 200 * browsers.length, `${answered} requests were answered`)
+  t.ok(refused >= repetitions, `${refused} of them met the refused token first`)
 }

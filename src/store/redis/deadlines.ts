@@ -101,9 +101,14 @@ export function replicatedPart(client: RedisClient): Pick<Store, 'replicated'> {
   }
 }
 
-async function isReplicated(node: Pick<RedisClient, 'call'>, timeoutMs: number): Promise<boolean> {
-  const role = await node.call('ROLE')
-  const replicas: unknown = Array.isArray(role) ? role[2] : undefined
-  if (!Array.isArray(replicas) || replicas.length === 0) return true
+/**
+ * INFO names a replica from the moment it attaches, ROLE only once it has acknowledged: one that is still being filled
+ * is waited for too.
+ */
+async function isReplicated(
+  node: Pick<RedisClient, 'call' | 'info'>,
+  timeoutMs: number,
+): Promise<boolean> {
+  if (!/^slave\d+:/m.test(await node.info('replication'))) return true
   return Number(await node.call('WAIT', '1', String(timeoutMs))) >= 1
 }
