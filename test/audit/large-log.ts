@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createWriteStream, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import type { Test } from 'tap'
@@ -46,6 +46,7 @@ function membersOf(count: number): string {
 /** One day's file, ended by a checkpoint. */
 export async function writeLargeLog(t: Test, size: number): Promise<string> {
   const { directory } = auditConfig().audit
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const path = join(directory, '2026-03-01.big.jsonl')
   const file = createWriteStream(path)
   let head = genesis

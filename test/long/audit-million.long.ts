@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import t from 'tap'
 import { timeSearches, timeVerification, writeLargeLog } from '../audit/large-log.ts'
 
@@ -7,7 +6,6 @@ const size = 1_000_000
 
 t.test('a million records', { timeout: 20 * 60_000 }, async (t) => {
   const directory = await writeLargeLog(t, size)
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const { clock } = await timeVerification(t, directory, size)
   t.ok(clock < 10, `verified in ${clock.toFixed(2)} s`)
   await timeSearches(t, directory, size)
