@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { z } from 'zod'
-import type { SeriesRow } from '../audit/search-index/query.ts'
+import type { SeriesRow } from '../audit/search-index/series-query.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { drawChart, frame } from './charts.ts'

@@ -98,6 +98,61 @@ t.test('pages follow each other without a gap, while records are added', async (
   }
 })
 
+t.test('denied first, of some events: the same as all of them sorted, page by page', async (t) => {
+  const names = ['launch.authorized', 'launch.refused', 'launch.failed', 'fhir.access'] as const
+  const outcomes = ['success', 'refused', 'failed'] as const
+  const { index } = await logOf(
+    t,
+    Array.from({ length: 60 }, (_, count) =>
+      read(count, {
+        event: names[count % 4] ?? 'fhir.access',
+        outcome: outcomes[(count * 7) % 3] ?? 'success',
+        tenant: count % 5 === 0 ? 'south' : 'north',
+      }),
+    ),
+  )
+  await index.update()
+  const all = (await index.search({ order: 'newest', limit: 100, resource: 'Observation' })).records
+  const wanted = (fits: (record: (typeof all)[number]) => boolean): unknown[] => {
+    const found = all.filter(fits)
+    const denied = found.filter(({ outcome }) => outcome !== 'success')
+    return [...denied, ...found.filter((one) => !denied.includes(one))].map(({ count }) => count)
+  }
+  async function pages(query: Partial<AuditQuery>): Promise<unknown[]> {
+    const seen: unknown[] = []
+    let after: AuditQuery['after']
+    do {
+      const page = await index.search({ ...query, order: 'denied_first', limit: 7, after })
+      seen.push(...page.records.map(({ count }) => count))
+      after = page.next
+    } while (after !== undefined)
+    return seen
+  }
+  const events = names.slice(0, 3)
+  const isLaunch = ({ event }: { readonly event: string }) => event.startsWith('launch.')
+  t.same(await pages({ events }), wanted(isLaunch))
+  t.same(
+    await pages({ event: 'fhir.access' }),
+    wanted((one) => !isLaunch(one)),
+  )
+  for (const outcome of outcomes) {
+    const query = { events, outcome, tenant: 'north' }
+    t.same(
+      await pages(query),
+      wanted((one) => isLaunch(one) && one.outcome === outcome && one.tenant === 'north'),
+      outcome,
+    )
+  }
+  const from = Date.parse(all[40]?.time ?? '')
+  const to = Date.parse(all[5]?.time ?? '')
+  t.same(
+    await pages({ events, from, to }),
+    wanted((one) => isLaunch(one) && Date.parse(one.time) >= from && Date.parse(one.time) < to),
+  )
+  t.same(await pages({ events, users: ['Practitioner/7'] }), wanted(isLaunch))
+  t.same(await pages({ events: [] }), [])
+})
+
 t.test('what is written is found a moment later, without asking', async (t) => {
   const { audit, counts } = await logOf(t, [])
   await audit.record(read(77))

@@ -21,7 +21,7 @@ const auditor = await signInAs('auditor', url)
 const operator = await signInAs('operator', url)
 const clinician = hospital.browser()
 const { launch } = await clinician.launch({ patient: hospital.sandbox.patients[0]?.id ?? '' })
-const [reason = ''] = revocationReasons
+const [reason] = revocationReasons
 
 type Headers = Readonly<Record<string, string>>
 async function send(path: string, form: Headers, headers: Headers) {

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
  * The index is a copy that can be made anew from the files at any time: it need not survive a crash, only not be wrong.
  * So nothing is synced, and a database that cannot be opened, or is of another shape, is thrown away.
  */
-const version = 3
+const version = 4
 
 const schema = `
 CREATE TABLE files (
@@ -32,7 +32,8 @@ CREATE INDEX IF NOT EXISTS by_denied ON records (denied, at, id);
 CREATE INDEX IF NOT EXISTS by_launch ON records (launch, at) WHERE launch IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_request ON records (request) WHERE request IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_user ON records (user, at) WHERE user IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_event ON records (event, at);
+CREATE INDEX IF NOT EXISTS by_event ON records (event, at, resource, outcome, tenant, ms);
+CREATE INDEX IF NOT EXISTS by_event_denied ON records (event, denied, at);
 CREATE INDEX IF NOT EXISTS by_resource ON records (resource, at) WHERE resource IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_tenant ON records (tenant, at) WHERE tenant IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_file ON records (file);

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { IngestProgress } from './ingest.ts'
 import type { StreamedCount } from './streamed.ts'
-import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
+import type { AuditQuery, Cursor, PersonRow } from './query.ts'
+import type { SeriesQuery, SeriesRow } from './series-query.ts'
 
 /** What passes between the search index and its worker. */
 export const indexWorkerData = z.strictObject({

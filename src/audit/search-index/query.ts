@@ -36,10 +36,45 @@ const columns = ['launch', 'request', 'tenant', 'outcome', 'event', 'resource'] 
 const mostValues = 64
 
 export function searchStatement(query: AuditQuery): Statement {
+  const events = query.events ?? (query.event === undefined ? undefined : [query.event])
+  if (query.order === 'denied_first' && events !== undefined && !isNarrow(query)) {
+    return deniedFirst(query, events)
+  }
   const { clauses, values } = conditions(query)
   const { where, bound } = afterCursor(query)
   const sql = `SELECT r.id, r.at, r.denied, r.line ${source(query, [...clauses, ...where])} ORDER BY ${orders[query.order]} LIMIT ?`
   return { sql, values: [...values, ...bound, query.limit] }
+}
+
+/** Few fit, whatever their event. */
+const isNarrow = ({ patients, users, launch, request }: AuditQuery): boolean =>
+  [patients, users, launch, request].some((one) => one !== undefined)
+
+/**
+ * The first page of what happened in a day is asked for most. Of several events SQLite would sort all there are; so
+ * each event, denied and not, gives its newest from its own place in the index, and only those are sorted.
+ */
+function deniedFirst(query: AuditQuery, events: readonly string[]): Statement {
+  const { after, limit, outcome } = query
+  const both = after?.denied === 0 || outcome === 'success' ? [0] : [1, 0]
+  const wanted = outcome === 'refused' || outcome === 'failed' ? both.filter(Boolean) : both
+  const parts = events.slice(0, mostValues).flatMap((event) =>
+    wanted.map((denied): Statement => {
+      const { clauses, values } = conditions({ ...query, events: undefined, event })
+      const sameCursor = after?.denied === denied ? after : undefined
+      const { where, bound } = afterCursor({ after: sameCursor, order: 'newest' })
+      const all = [...clauses, 'r.denied = ?', ...where].join(' AND ')
+      return {
+        sql: `SELECT * FROM (SELECT r.id, r.at, r.denied, r.line FROM records r WHERE ${all} ORDER BY ${orders.newest} LIMIT ?)`,
+        values: [...values, denied, ...bound, limit],
+      }
+    }),
+  )
+  if (parts.length === 0) return { sql: 'SELECT 1 WHERE 0', values: [] }
+  return {
+    sql: `${parts.map(({ sql }) => sql).join(' UNION ALL ')} ORDER BY denied DESC, at DESC, id DESC LIMIT ?`,
+    values: [...parts.flatMap(({ values }) => values), limit],
+  }
 }
 
 /** How many there are, up to the limit: what is more is not counted. */
@@ -83,7 +118,10 @@ const orders: Readonly<Record<AuditQuery['order'], string>> = {
 }
 
 /** A row value comparison follows the order that an index has. */
-function afterCursor({ after, order }: AuditQuery): { where: string[]; bound: number[] } {
+function afterCursor({ after, order }: Pick<AuditQuery, 'after' | 'order'>): {
+  where: string[]
+  bound: number[]
+} {
   if (after === undefined) return { where: [], bound: [] }
   const { denied, at, id } = after
   if (order === 'newest') return { where: ['(r.at, r.id) < (?, ?)'], bound: [at, id] }
@@ -120,60 +158,4 @@ function conditions(query: AuditQuery): { clauses: string[]; values: (string | n
     values.push(query.to)
   }
   return { clauses, values }
-}
-
-/** Counts over time for the charts: one row for each bucket and group. */
-export type SeriesName = keyof typeof seriesGroups
-
-const seriesGroups = {
-  launches: {
-    group: 'r.event',
-    where: "r.event IN ('launch.authorized','launch.refused','launch.failed')",
-  },
-  fhir: {
-    group: "r.resource || ' ' || r.outcome",
-    where: "r.event IN ('fhir.access','fhir.refused','fhir.failed') AND r.resource IS NOT NULL",
-  },
-  refreshes: { group: 'r.event', where: "r.event IN ('token.refreshed','token.refused')" },
-  latency: { group: "'ms'", where: "r.event = 'fhir.access' AND r.ms IS NOT NULL" },
-  tenants: {
-    group: "r.tenant || ' ' || r.event || ' ' || r.outcome",
-    where:
-      "r.event IN ('launch.authorized','launch.refused','launch.failed','fhir.access','fhir.refused','fhir.failed','token.refused') AND r.tenant IS NOT NULL",
-  },
-  tenantLatency: {
-    group: 'r.tenant',
-    where: "r.event = 'fhir.access' AND r.ms IS NOT NULL AND r.tenant IS NOT NULL",
-  },
-} as const
-
-export interface SeriesQuery {
-  readonly name: SeriesName
-  readonly from: number
-  readonly to: number
-  readonly bucketMs: number
-  readonly tenant?: string | undefined
-}
-
-export interface SeriesRow {
-  readonly bucket: number
-  readonly group: string
-  readonly count: number
-  /** Half of those with a time took no longer; and 95 of 100. Of the series of latencies only. */
-  readonly medianMs: number | null
-  readonly p95Ms: number | null
-}
-
-export function seriesStatement({ name, from, to, bucketMs, tenant }: SeriesQuery): Statement {
-  const { group, where } = seriesGroups[name]
-  const times = name === 'latency' || name === 'tenantLatency'
-  const sql =
-    `SELECT r.at / CAST(? AS INTEGER) AS bucket, ${group} AS name, count(*) AS count,` +
-    (times
-      ? ' median(r.ms) AS median, percentile(r.ms, 95) AS p95'
-      : ' NULL AS median, NULL AS p95') +
-    ` FROM records r WHERE ${where} AND r.at >= ? AND r.at < ?` +
-    (tenant === undefined ? '' : ' AND r.tenant = ?') +
-    ' GROUP BY 1, 2 ORDER BY 1, 2'
-  return { sql, values: [bucketMs, from, to, ...(tenant === undefined ? [] : [tenant])] }
 }

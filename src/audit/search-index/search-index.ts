@@ -5,7 +5,8 @@ import type { AuditRecord } from '../record.ts'
 import type { IngestProgress } from './ingest.ts'
 import type { FoundLines, IndexAnswer, IndexQuestion, IndexResult } from './messages.ts'
 import type { StreamedCount } from './streamed.ts'
-import type { AuditQuery, Cursor, PersonRow, SeriesQuery, SeriesRow } from './query.ts'
+import type { AuditQuery, Cursor, PersonRow } from './query.ts'
+import type { SeriesQuery, SeriesRow } from './series-query.ts'
 
 /**
  * The audit as it can be searched: a SQLite database beside the files, kept up to them by a worker thread. It is a

@@ -5,8 +5,10 @@ import type { IngestProgress } from './ingest.ts'
 import { createStreamed } from './streamed.ts'
 import { indexWorkerData } from './messages.ts'
 import type { IndexQuestion, IndexResult } from './messages.ts'
-import { countStatement, peopleStatement, searchStatement, seriesStatement } from './query.ts'
-import type { AuditQuery, SeriesQuery } from './query.ts'
+import { countStatement, peopleStatement, searchStatement } from './query.ts'
+import { seriesStatement } from './series-query.ts'
+import type { AuditQuery } from './query.ts'
+import type { SeriesQuery } from './series-query.ts'
 
 /** SQLite is synchronous, so it has a thread of its own: a search costs the launches and the proxy nothing. */
 const { path, directory, pollMs, retentionDays } = indexWorkerData.parse(workerData)
