@@ -1,4 +1,4 @@
-import { type ChildProcess, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,14 +11,14 @@ import t, { type Test } from 'tap'
 import { Agent } from 'undici'
 import { parse, stringify } from 'yaml'
 import { publicKeySet } from '../../src/ehr/client-keys.ts'
-import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { storeContract } from '../contracts/store.ts'
 import { newCertificate } from '../support/certificate.ts'
 import { compose, type Composed, type ReplicaName } from '../support/composed.ts'
 import { configOf, rawConfig, rawTenant } from '../support/config.ts'
 import { createBrowser } from '../support/hospital.ts'
-import { plainFetch } from '../support/http.ts'
+import { freePort, plainFetch } from '../support/http.ts'
 import { newClientKey, newSecretKey, newSigningKey } from '../support/keys.ts'
 import type { Running } from '../support/process.ts'
 import { until } from '../support/until.ts'
@@ -245,4 +245,60 @@ t.test('the configuration of the proxy is what nginx takes, without a word', asy
     () => nginx.exitCode,
     (code) => code === 0,
   )
+})
+
+t.test('the demo: both services as their commands say, and a launch', async (t) => {
+  const folder = userFolder(t)
+  const { services } = Object(parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8')))
+  const ports = new Map<string, number>()
+  for (const port of ['3000', '3001', '9000']) ports.set(port, await freePort())
+  /** Other ports, because a developer's demo may have these; paths of the image on this machine. */
+  const here = (text: string): string =>
+    text
+      .replaceAll('$$', '$')
+      .replaceAll(/\b(3000|3001|9000)\b/g, (port) => String(ports.get(port)))
+      .replaceAll('/smart-bff/dist', join(root, 'dist'))
+  const file = join(folder, 'config/demo.yaml')
+  writeFileSync(file, here(readFileSync(file, 'utf8')).replace('../src/sandbox/app', '../app'))
+  for (const name of ['sandbox', 'demo']) {
+    const own = name === 'sandbox' ? [`--port=${String(ports.get('9000'))}`] : []
+    const [, ...args] = [...services[name].command.map(here), ...own]
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...services[name].environment, PATH: process.env['PATH'], SMART_BFF_CONFIG: file },
+      stdio: 'ignore',
+    })
+    t.teardown(() => stop(child))
+  }
+  const [app, probes, ehr] = ['3000', '3001', '9000'].map((port) => ports.get(port))
+  await until(
+    async () =>
+      (await fetch(`http://127.0.0.1:${String(probes)}/readyz`).catch(() => undefined))?.status,
+    (status) => status === 200,
+    60_000,
+  )
+  const origin = `http://127.0.0.1:${String(ehr)}`
+  const patients = await until(
+    async () =>
+      fetch(`${origin}/_control/patients`).then(
+        async (answer) => (await answer.json()) as { id: string }[],
+        () => [],
+      ),
+    (list) => list.length > 0,
+    60_000,
+  )
+  const patient = patients[0]?.id ?? ''
+  const made = await fetch(`${origin}/_control/launches`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ patient }),
+  })
+  const { url } = (await made.json()) as { url: string }
+  const publicUrl = `http://localhost:${String(app)}`
+  const browser = createBrowser(publicUrl, publicUrl, { origin } as Sandbox)
+  const { url: opened } = await browser.navigate(url)
+  const launch = /\/app\/([\w-]+)\/$/.exec(opened)?.[1]
+  t.ok(launch, opened)
+  const chart = await browser.fetch(`/fhir/${String(launch)}/Patient/${patient}`)
+  t.match(await chart.json(), { resourceType: 'Patient', id: patient })
 })
