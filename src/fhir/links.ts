@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  randomFillSync,
+} from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 
 /**
@@ -24,21 +31,22 @@ export function createLinks(keyRing: readonly { id: string; secret: Secret }[]):
   const masters = keyRing.map(({ secret }) => Buffer.from(secret.reveal(), 'base64url'))
   const [first] = masters
   if (first === undefined) throw new TypeError('an encryption key is required')
-  const derived = new Map<string, Buffer>()
+  const derived = new Map<string, KeyObject>()
 
-  const keyOf = (index: number, launch: string): Buffer => {
+  const keyOf = (index: number, launch: string): KeyObject => {
     const name = `${index} ${launch}`
     const known = derived.get(name)
     if (known !== undefined) return known
     const master = masters[index] ?? first
-    const key = Buffer.from(hkdfSync('sha256', master, launch, 'smart-bff fhir link', 32))
+    const bytes = hkdfSync('sha256', master, launch, 'smart-bff fhir link', 32)
+    const key = createSecretKey(Buffer.from(bytes))
     if (derived.size >= maxKeys) derived.clear()
     derived.set(name, key)
     return key
   }
 
   return {
-    keyOf: (launch) => keyOf(0, launch),
+    keyOf: (launch) => keyOf(0, launch).export(),
     seal: (kind, launch, payload) => sealWith(keyOf(0, launch), kind, payload),
     open: (kind, launch, token) => {
       const bytes = Buffer.from(token, 'base64url')
@@ -53,22 +61,43 @@ export function createLinks(keyRing: readonly { id: string; secret: Secret }[]):
 }
 
 /** The links of the one launch whose key this is. */
-export function linksUnder(key: Buffer): Pick<Links, 'seal'> {
+export function linksUnder(bytes: Buffer): Pick<Links, 'seal'> {
+  const key = createSecretKey(bytes)
   return { seal: (kind, _, payload) => sealWith(key, kind, payload) }
 }
 
-function sealWith(key: Buffer, kind: LinkKind, payload: string): string {
-  const iv = randomBytes(ivBytes)
+function sealWith(key: KeyObject, kind: LinkKind, payload: string): string {
+  const iv = nextIv()
   const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
-  cipher.setAAD(Buffer.from(kind))
-  const sealed = Buffer.concat([iv, cipher.update(payload, 'utf8'), cipher.final()])
-  return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url')
+  cipher.setAAD(associated[kind])
+  const sealed = [iv, cipher.update(payload, 'utf8'), cipher.final(), cipher.getAuthTag()]
+  return Buffer.concat(sealed).toString('base64url')
 }
 
-function openWith(key: Buffer, kind: LinkKind, bytes: Buffer): string | undefined {
+const associated: Readonly<Record<LinkKind, Buffer>> = {
+  page: Buffer.from('page'),
+  binary: Buffer.from('binary'),
+  confirm: Buffer.from('confirm'),
+  once: Buffer.from('once'),
+}
+
+/** Random bytes for many ivs at once, each used once: to ask for twelve costs as much as to ask for thousands. */
+const ivs = Buffer.alloc(ivBytes * 256)
+let ivsUsed = ivs.length
+
+function nextIv(): Buffer {
+  if (ivsUsed === ivs.length) {
+    randomFillSync(ivs)
+    ivsUsed = 0
+  }
+  ivsUsed += ivBytes
+  return ivs.subarray(ivsUsed - ivBytes, ivsUsed)
+}
+
+function openWith(key: KeyObject, kind: LinkKind, bytes: Buffer): string | undefined {
   const iv = bytes.subarray(0, ivBytes)
   const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
-  decipher.setAAD(Buffer.from(kind))
+  decipher.setAAD(associated[kind])
   decipher.setAuthTag(bytes.subarray(-tagBytes))
   try {
     const text = decipher.update(bytes.subarray(ivBytes, -tagBytes))

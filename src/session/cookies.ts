@@ -37,6 +37,8 @@ const idLength = 43
 const valueLength = idLength + 1 + 43
 /** More cookies of our name than this are an attack, not a leftover; each costs a signature check. */
 const candidatesMax = 4
+/** A request is one of hundreds with the same cookie: its signature costs ten times as much as to look it up. */
+const knownMax = 2000
 
 export function createSessionCookies(options: { secrets: readonly Secret[] }): SessionCookies {
   const keys = options.secrets.map((secret) =>
@@ -45,11 +47,23 @@ export function createSessionCookies(options: { secrets: readonly Secret[] }): S
   const [first] = keys
   if (first === undefined) throw new TypeError('a session secret is required')
 
+  /** Values that were found to be ours stay so: what one is worth is another question, and never asked here. */
+  const known = new Map<string, Verified>()
+  const verified = (value: string): Verified | undefined => {
+    const before = known.get(value)
+    if (before !== undefined) return before
+    const found = verify(value, keys)
+    if (found === undefined) return undefined
+    if (known.size >= knownMax) known.clear()
+    known.set(value, found)
+    return found
+  }
+
   const inspect = (header: string | undefined): SessionCookieReading => {
     const values = cookieValues(header, sessionCookieName, candidatesMax + 1)
     if (values.length === 0) return { kind: 'none' }
     if (values.length > candidatesMax) return { kind: 'invalid' }
-    const found = values.map((value) => verify(value, keys)).filter((one) => one !== undefined)
+    const found = values.map((value) => verified(value)).filter((one) => one !== undefined)
     const [valid] = found
     if (valid === undefined) return { kind: 'invalid' }
     if (found.some((one) => one.id !== valid.id)) return { kind: 'ambiguous' }
@@ -111,10 +125,12 @@ function cookieValues(header: string | undefined, name: string, max: number): st
   return values
 }
 
-function verify(
-  value: string,
-  keys: readonly KeyObject[],
-): { id: string; renew: boolean } | undefined {
+interface Verified {
+  readonly id: string
+  readonly renew: boolean
+}
+
+function verify(value: string, keys: readonly KeyObject[]): Verified | undefined {
   if (value.length !== valueLength || value.charAt(idLength) !== '.') return undefined
   const id = value.slice(0, idLength)
   if (!idPattern.test(id)) return undefined
