@@ -1,5 +1,4 @@
 import { none } from '../codes'
-import { isSame } from './bytes'
 
 /**
  * The members that matter, found by length, first and last byte, which together rule out nearly every other name; then
@@ -25,7 +24,9 @@ export function memberAt(from: usize, length: i32): i32 {
   if (length > longest || length === 0) return none
   const place = placeOf(from, length)
   const code = <i32>load<u8>(places + place)
-  return code !== none && isSame(texts + place * width, from, length) ? code : none
+  if (code === none) return none
+  const same = i8x16.eq(v128.load(texts + place * width), v128.load(from))
+  return (~i8x16.bitmask(same) & ((1 << length) - 1)) === 0 ? code : none
 }
 
 function placeOf(from: usize, length: i32): usize {

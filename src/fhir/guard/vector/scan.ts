@@ -2,7 +2,7 @@ import { bundleMember, none } from '../codes'
 import { eventCount } from './memory'
 import { memberAt } from './names'
 import * as notes from './notes'
-import { afterSpace, escapes, quoteAfter, scalarEnd } from './tokens'
+import { afterSpace, escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
 
 export { base, eventsStart, inputFor, room, setBase } from './memory'
 export { learn } from './names'
@@ -32,13 +32,20 @@ export function scan(from: usize, length: i32): i32 {
     // A value begins at `at`, as that of `member`.
     byte = load<u8>(at)
     if (byte === quote) {
-      const before = escapes
-      const close = quoteAfter(at + 1)
-      if (close < 0) return -1
-      if (member !== none && !notes.text(member, depth, at + 1, close, escapes !== before)) {
-        return -1
+      const from = at + 1
+      const stops = stopsAt(from)
+      let escaped = false
+      at = from + ctz(stops)
+      // A short string without escapes, mostly.
+      if (stops === 0 || load<u8>(at) !== quote) {
+        const before = escapes
+        const close = quoteAfter(from)
+        if (close < 0) return -1
+        escaped = escapes !== before
+        at = close
       }
-      at = <usize>close + 1
+      if (member !== none && !notes.text(member, depth, from, at, escaped)) return -1
+      at += 1
     } else if ((byte | 0x20) === 0x7b) {
       array = byte === 0x5b
       if (!notes.open(array, member, depth, at)) return -1
@@ -92,15 +99,19 @@ let named: i32 = none
 /** From the quote of a name to the value behind it; 0: unsure. An escape in a name could spell any name. */
 function nameEnd(at: usize, depth: i32): usize {
   if (load<u8>(at) !== quote) return 0
-  const before = escapes
   const from = at + 1
-  const close = quoteAfter(from)
-  if (close < 0 || escapes !== before) return 0
-  named = memberAt(from, close - <i32>from)
+  const stops = stopsAt(from)
+  let close = from + ctz(stops)
+  if (stops === 0 || load<u8>(close) !== quote) {
+    const before = escapes
+    close = quoteAfter(from)
+    if (<i32>close < 0 || escapes !== before) return 0
+  }
+  named = memberAt(from, <i32>(close - from))
   if (depth === 1) notes.atRoot(named)
   if (named === bundleMember) named = none
   if (named !== none && !notes.first(named, depth)) return 0
-  let next = <usize>close + 1
+  let next = close + 1
   if (load<u8>(next) <= space) next = afterSpace(next)
   if (load<u8>(next) !== colon) return 0
   next += 1

@@ -8,24 +8,35 @@ const space: u8 = 0x20
 export let escapes: i32 = 0
 
 /**
- * From within a string to its closing quote. Sixteen bytes at a time: what is a quote, a backslash or a control
- * character sets its bit in a mask, as in the first stage of simdjson (Langdale and Lemire, Parsing Gigabytes of JSON
- * per Second, 2019, 3.1). Behind the answer stand zeros, which are control characters, so it always ends.
+ * Of sixteen bytes those that a string may not hold as they are: a bit for each quote, backslash and control character,
+ * as in the first stage of simdjson (Langdale and Lemire, Parsing Gigabytes of JSON per Second, 2019, 3.1).
+ */
+export function stopsAt(at: usize): i32 {
+  const bytes = v128.load(at)
+  return i8x16.bitmask(
+    v128.or(
+      v128.or(
+        i8x16.eq(bytes, i8x16.splat(<i8>quote)),
+        i8x16.eq(bytes, i8x16.splat(<i8>backslash)),
+      ),
+      i8x16.lt_u(bytes, i8x16.splat(<i8>space)),
+    ),
+  )
+}
+
+/**
+ * From within a string to its closing quote. Behind the answer stand zeros, which are control characters, so it always
+ * ends.
  */
 export function quoteAfter(from: usize): i32 {
   let at = from
   while (true) {
-    const bytes = v128.load(at)
-    const found = v128.or(
-      v128.or(i8x16.eq(bytes, i8x16.splat(<i8>quote)), i8x16.eq(bytes, i8x16.splat(<i8>backslash))),
-      i8x16.lt_u(bytes, i8x16.splat(<i8>space)),
-    )
-    const mask = i8x16.bitmask(found)
-    if (mask === 0) {
+    const stops = stopsAt(at)
+    if (stops === 0) {
       at += 16
       continue
     }
-    at += ctz(mask)
+    at += ctz(stops)
     const byte = load<u8>(at)
     if (byte === quote) return <i32>at
     if (byte !== backslash) return -1
