@@ -67,7 +67,8 @@ export function streamBody(
         onResponseData: (started, chunk) => {
           bytes += chunk.length
           if (sink === undefined || bytes > limits.maxBodyBytes) stop('too_large')
-          else if (!sink.write(chunk)) waitFor(sink, started, limits.timeoutMs, () => stop('gone'))
+          else if (!sink.write(Buffer.from(chunk)))
+            waitFor(sink, started, limits.timeoutMs, () => stop('gone'))
         },
         onResponseEnd: () => settle({ kind: 'streamed', bytes, whole: true }),
         onResponseError: (_, error) => stop(isTimeout(error) ? 'timeout' : 'unreachable'),

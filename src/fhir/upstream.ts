@@ -4,6 +4,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import { quirksOf } from '../ehr/quirks.ts'
 import { tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
+import type { Reading } from './resilience/reading.ts'
 import type { Borrower, Slabs } from './resilience/slabs.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
@@ -91,10 +92,15 @@ export interface UpstreamFault {
 
 const connectTimeoutMsMax = 5000
 
-export function createUpstream(tenant: Tenant, budget: Budget, slabs: Slabs): Upstream {
+export function createUpstream(
+  tenant: Tenant,
+  budget: Budget,
+  slabs: Slabs,
+  reading: Reading,
+): Upstream {
   const { timeoutMs, maxBodyBytes } = tenant.upstream
   const urls = createUpstreamUrls(tenant.iss)
-  const pool = createPool(tenant, urls.origin)
+  const pool = createPool(tenant, urls.origin, reading)
   const hold = (listener: Listener, bytes: number): boolean => {
     if (listener.over === true || !budget.take(tenant.id, bytes)) return false
     listener.held += bytes
@@ -122,7 +128,7 @@ export function createUpstream(tenant: Tenant, budget: Budget, slabs: Slabs): Up
   }
 }
 
-function createPool(tenant: Tenant, origin: string): Dispatcher {
+function createPool(tenant: Tenant, origin: string, reading: Reading): Dispatcher {
   const { timeoutMs, connections, proxy } = tenant.upstream
   const options = {
     connections,
@@ -136,7 +142,8 @@ function createPool(tenant: Tenant, origin: string): Dispatcher {
   if (proxy !== undefined) {
     return new ProxyAgent({ ...options, uri: proxy.reveal(), requestTls: tlsOptions(tenant) })
   }
-  return new Pool(origin, { ...options, connect: { timeout, ...tlsOptions(tenant) } })
+  const connect = { timeout, ...tlsOptions(tenant), onread: reading }
+  return new Pool(origin, { ...options, connect })
 }
 
 interface Limits {
@@ -161,7 +168,7 @@ function dispatch(
   limits: Limits,
 ): Promise<RawAnswer | UpstreamFault> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = []
+    let collected = collect(0, limits)
     let size = 0
     let sent = false
     let status = 0
@@ -201,16 +208,18 @@ function dispatch(
           if (statusCode < 200) return
           status = statusCode
           headers = received
-          if (Number(received['content-length'] ?? 0) > limits.maxBodyBytes) stop('too_large')
+          const length = Number(received['content-length'] ?? 0)
+          if (length > limits.maxBodyBytes) stop('too_large')
+          else collected = collect(length, limits)
         },
         onResponseData: (_, chunk) => {
           size += chunk.length
           if (size > limits.maxBodyBytes) stop('too_large')
           else if (!limits.hold(ask.listener, chunk.length)) stop('memory')
-          else chunks.push(chunk)
+          else collected.add(chunk)
         },
         onResponseEnd: () => {
-          settle({ kind: 'raw', status, headers, body: joined(chunks, size, limits) })
+          settle({ kind: 'raw', status, headers, body: collected.body() })
         },
         onResponseError: (_, error) => {
           settle({ kind: 'fault', fault: isTimeout(error) ? 'timeout' : 'unreachable', sent })
@@ -220,13 +229,38 @@ function dispatch(
   })
 }
 
-function joined(chunks: readonly Buffer[], size: number, { lend }: Limits): Buffer {
-  const [first] = chunks
-  if (chunks.length === 1 && first !== undefined) return first
-  const body = lend(size)
-  let at = 0
-  for (const chunk of chunks) at += chunk.copy(body, at)
-  return body
+/** So much memory is taken on the EHR's word for it; what is longer is taken as it comes. */
+const announcedMax = 1_048_576
+
+interface Collected {
+  add(chunk: Buffer): void
+  body(): Buffer
+}
+
+/** What comes is copied at once: its memory is read into again (resilience/reading.ts). */
+function collect(length: number, { lend }: Limits): Collected {
+  if (length > 0 && length <= announcedMax) {
+    const whole = lend(length)
+    let at = 0
+    return {
+      add: (chunk) => {
+        at += chunk.copy(whole, at)
+      },
+      body: () => (at === length ? whole : whole.subarray(0, at)),
+    }
+  }
+  const chunks: Buffer[] = []
+  return {
+    add: (chunk) => {
+      chunks.push(Buffer.from(chunk))
+    },
+    body: () => {
+      const whole = lend(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+      let at = 0
+      for (const chunk of chunks) at += chunk.copy(whole, at)
+      return whole
+    },
+  }
 }
 
 /** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */

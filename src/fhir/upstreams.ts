@@ -1,5 +1,6 @@
 import type { Tenant } from '../config/schema/tenant.ts'
 import { createBudget } from './resilience/budget.ts'
+import { createReading } from './resilience/reading.ts'
 import { createSlabs } from './resilience/slabs.ts'
 import { createResilientUpstream } from './resilience/resilient.ts'
 import { createUpstream } from './upstream.ts'
@@ -37,10 +38,11 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
   const byId = new Map<string, TenantUpstream>()
   const budget = createBudget()
   const slabs = createSlabs()
+  const reading = createReading()
   for (const tenant of tenants) {
     byId.set(tenant.id, {
       upstream: createResilientUpstream(
-        timed(createUpstream(tenant, budget, slabs), (outcome, seconds) =>
+        timed(createUpstream(tenant, budget, slabs, reading), (outcome, seconds) =>
           hear.onAnswer?.(tenant.id, outcome, seconds),
         ),
         tenant,

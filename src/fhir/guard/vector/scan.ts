@@ -32,19 +32,19 @@ export function scan(from: usize, length: i32): i32 {
     // A value begins at `at`, as that of `member`.
     byte = load<u8>(at)
     if (byte === quote) {
-      const from = at + 1
-      const stops = stopsAt(from)
+      const start = at + 1
+      const stops = stopsAt(start)
       let escaped = false
-      at = from + ctz(stops)
+      at = start + ctz(stops)
       // A short string without escapes, mostly.
       if (stops === 0 || load<u8>(at) !== quote) {
         const before = escapes
-        const close = quoteAfter(from)
+        const close = quoteAfter(start)
         if (close < 0) return -1
         escaped = escapes !== before
         at = close
       }
-      if (member !== none && !notes.text(member, depth, from, at, escaped)) return -1
+      if (member !== none && !notes.text(member, depth, start, at, escaped)) return -1
       at += 1
     } else if ((byte | 0x20) === 0x7b) {
       array = byte === 0x5b

@@ -15,10 +15,7 @@ export function stopsAt(at: usize): i32 {
   const bytes = v128.load(at)
   return i8x16.bitmask(
     v128.or(
-      v128.or(
-        i8x16.eq(bytes, i8x16.splat(<i8>quote)),
-        i8x16.eq(bytes, i8x16.splat(<i8>backslash)),
-      ),
+      v128.or(i8x16.eq(bytes, i8x16.splat(<i8>quote)), i8x16.eq(bytes, i8x16.splat(<i8>backslash))),
       i8x16.lt_u(bytes, i8x16.splat(<i8>space)),
     ),
   )
