@@ -181,7 +181,7 @@ export const meanings: Readonly<Record<string, string>> = {
     'A named operation, such as `Patient/$everything`, by GET or by POST with a Parameters body.',
   'tenants[].modes[].allow[].parameters[]': 'Parameters the app may give it.',
   'tenants[].modes[].allow[].bundle[]':
-    'Bundles the app may post. Every entry is judged as if it came alone.',
+    'Bundles the app may post. Every entry, writes too, is judged by its own rule as if it came alone; one that is refused refuses the whole.',
 
   'tenants[].upstream.timeoutMs': 'How long the EHR may take to answer, in milliseconds.',
   'tenants[].upstream.connections': 'Connections to this EHR, a process.',

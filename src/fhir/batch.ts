@@ -1,160 +1,192 @@
-import { isJsonObject } from '../smart/json.ts'
-import { decide } from './decide.ts'
+import { errorTable } from '../errors.ts'
+import { isWrite } from '../smart/interactions.ts'
+import { awayBytes } from './away/away.ts'
+import { decideEntries } from './batch-entries.ts'
+import type { BatchEntry } from './batch-entries.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
+import { refuseWrite, uncertain } from './ehr-status.ts'
 import { parseExact } from './exact-json.ts'
 import type { Reply } from './exchange.ts'
 import { expectationOf } from './expectation.ts'
-import { awayBytes } from './away/away.ts'
 import { judgeBatchAnswer } from './judge-batch.ts'
-import type { JudgedBatch } from './judge-batch.ts'
-import { typeOf } from './judge.ts'
-import { judgeCurrent } from './judge-current.ts'
-import { emptyRequest, printPath, printQuery } from './request.ts'
-import type { FhirRequest } from './request.ts'
+import type { EntryOutcome, JudgedBatch } from './judge-batch.ts'
+import { emptyRequest } from './request.ts'
 import { createRewriter } from './rewriter.ts'
+import { splitBundle } from './split-bundle.ts'
 import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
-import type { Bound } from './steps/bind.ts'
-import { parseRequest } from './steps/parse.ts'
-import { record } from './steps/record.ts'
+import { judgeStillOpen, refuseError } from './steps/open.ts'
+import { record, recordIntent } from './steps/record.ts'
+import type { Outbound } from './steps/forward.ts'
 import { explainForeign, judgeAwayFrom, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 import type { UpstreamAnswer } from './upstream.ts'
+import { sendThrough } from './write/answer-write.ts'
+import { reasonOf } from './write/outcome.ts'
+import { prepareEntries, printBundle } from './write/prepare-entries.ts'
+import type { PreparedEntry } from './write/prepare-entries.ts'
 
 /**
- * A batch or transaction of reads and searches. Each entry is one interaction, decided and judged like a request of its
- * own; one refused entry refuses the whole (DESIGN, Fine print). Writes inside a bundle are refused: If-Match, the stored
- * resource and the record of intent belong to one write each.
+ * A batch or transaction. Each entry is one interaction, decided, bound and judged like a request of its own, with all
+ * the care of a write where it is one; one refused entry refuses the whole, and nothing is sent (DESIGN, Fine print;
+ * fhir-access-and-audit.md 1.12, row 22).
+ *
+ *   taken apart → each entry allowed, covered, bound → stored records read, new ones judged → confirmed, validated
+ *   → an intent for each write → sent → each answer judged → an outcome for each entry
  */
-const maxEntries = 100
-
 export async function answerBatch(body: Buffer, trip: Trip): Promise<Reply | Refusal> {
-  const { view } = trip.launch
-  const parsed = parseBatch(body)
-  if (isRefusal(parsed)) return parsed
-  trip.exchange.request = { ...emptyRequest, interaction: parsed.kind }
-  const feature = view.bundles.get(parsed.kind)
+  const { exchange, launch, deps } = trip
+  const { view } = launch
+  // A promise that is not kept is better refused: what repeats a write safely is the version that it names.
+  if (exchange.incoming.headers['idempotency-key'] !== undefined) return refuse('FHIR_NOT_ALLOWED')
+  const large = body.length > awayBytes
+  const bundle = large ? await deps.away.split(body) : splitBundle(body)
+  if (isRefusal(bundle)) return bundle
+  exchange.request = { ...emptyRequest, interaction: bundle.type }
+  const feature = view.bundles.get(bundle.type)
   if (feature === undefined) return refuse('FHIR_NOT_ALLOWED')
-  trip.exchange.rule = feature
+  exchange.rule = feature
 
-  const decided = parsed.entries.map((request) => decide(request, view))
-  const refused = decided.find((one) => isRefusal(one))
-  if (refused !== undefined && isRefusal(refused)) return refused
-  const bounds = decided.filter((one): one is Bound => !isRefusal(one))
-  for (const bound of bounds) {
-    // oxlint-disable-next-line no-await-in-loop -- rare, and the EHR is spared
-    const moved = await judgeCurrent(bound, trip)
-    if (moved !== undefined) return moved
+  const decided = decideEntries(bundle, view)
+  if (isRefusal(decided)) return decided
+  const entries = await prepareEntries(bundle.type, decided, large, trip)
+  if (isRefusal(entries)) return entries
+  const { urls } = deps.upstreams.of(view.tenant)
+  const writes = entries.some(({ write }) => write !== undefined)
+  const outbound: Outbound = {
+    method: 'POST',
+    target: urls.prefix === '' ? '/' : urls.prefix,
+    headers: [
+      'content-type',
+      'application/fhir+json',
+      ...(writes ? ['prefer', 'return=representation'] : []),
+    ],
+    body: printBundle(bundle.type, entries),
   }
-
-  const { urls } = trip.deps.upstreams.of(view.tenant)
-  const received = await sendOutbound(
-    {
-      method: 'POST',
-      target: urls.prefix === '' ? '/' : urls.prefix,
-      headers: ['content-type', 'application/fhir+json'],
-      body: printBatch(parsed.kind, bounds),
-    },
-    trip,
-  )
-  if (received.kind === 'fault') return refuseFault(received)
-  if (received.status !== 200) return refuseStatus(received)
-  return judgeBatch(received, bounds, `${parsed.kind}-response`, trip)
+  const answerType = `${bundle.type}-response`
+  return writes
+    ? sendWrites(outbound, entries, answerType, trip)
+    : sendReads(outbound, entries, answerType, trip)
 }
 
-interface ParsedBatch {
-  readonly kind: 'batch' | 'transaction'
-  readonly entries: readonly FhirRequest[]
-}
-
-function parseBatch(body: Buffer): ParsedBatch | Refusal {
-  const value = parseExact(body)
-  if (!isJsonObject(value) || typeOf(value) !== 'Bundle') return invalid()
-  const kind = value['type']
-  if (kind !== 'batch' && kind !== 'transaction') return invalid()
-  const list: unknown = value['entry']
-  if (!Array.isArray(list) || list.length === 0 || list.length > maxEntries) return invalid()
-  const entries: FhirRequest[] = []
-  for (const item of list as unknown[]) {
-    const request = parseEntry(item)
-    if (isRefusal(request)) return request
-    entries.push(request)
-  }
-  return { kind, entries }
-}
-
-function parseEntry(item: unknown): FhirRequest | Refusal {
-  const request: unknown = isJsonObject(item) ? item['request'] : undefined
-  if (!isJsonObject(request)) return invalid()
-  const { method, url } = request
-  if (typeof url !== 'string' || url.length > 8192) return invalid()
-  if (method !== 'GET') return refuse('FHIR_NOT_ALLOWED')
-  // Relative to the base; the grammar knows no scheme and no leading slash.
-  const [path = '', ...query] = url.split('?')
-  const parsed = parseRequest(method, { launch: '', path, query: query.join('?') })
-  if (isRefusal(parsed)) return parsed
-  if (parsed.kind !== 'request' || parsed.request.interaction === 'capabilities') {
-    return refuse('FHIR_NOT_ALLOWED')
-  }
-  return parsed.request
-}
-
-function printBatch(kind: ParsedBatch['kind'], bounds: readonly Bound[]): Buffer {
-  const entry = bounds.map(({ sent }) => {
-    const query = sent.parameters.length === 0 ? '' : `?${printQuery(sent.parameters)}`
-    return { request: { method: 'GET', url: printPath(sent) + query } }
-  })
-  return Buffer.from(JSON.stringify({ resourceType: 'Bundle', type: kind, entry }))
-}
-
-/** One record for each entry, so that the audit says what was looked at; the one of the whole follows. */
-async function judgeBatch(
-  received: UpstreamAnswer,
-  bounds: readonly Bound[],
+async function sendReads(
+  outbound: Outbound,
+  entries: readonly PreparedEntry[],
   type: string,
   trip: Trip,
 ): Promise<Reply | Refusal> {
-  if (!isFhirJson(received.headers.contentType)) return unreadable()
-  const judged = await judgeBody(received.body, bounds, type, trip)
+  const received = await sendOutbound(outbound, trip)
+  if (received.kind === 'fault') return refuseFault(received)
+  if (received.status !== 200) return refuseStatus(received)
+  const judged = await judge(received, entries, type, trip)
   if (isRefusal(judged)) return explainForeign(judged, trip)
-  const { body, count, patients } = judged
-  const none = { headers: {}, reason: undefined }
-  const reply: Reply = { kind: 'reply', status: 200, body, count, patients, ...none }
+  await recordEntries(entries, judged.outcomes, trip)
+  return replyOf(judged)
+}
+
+/** From here on whatever goes wrong may have been saved (DESIGN rule 8). */
+async function sendWrites(
+  outbound: Outbound,
+  entries: readonly PreparedEntry[],
+  type: string,
+  trip: Trip,
+): Promise<Reply | Refusal> {
+  const { exchange, launch, deps } = trip
+  const over = await judgeStillOpen(exchange, launch, deps)
+  if (over !== undefined) return over
   await Promise.all(
-    bounds.map(({ request, rule }) =>
-      record({ ...trip.exchange, request, rule }, { ...reply, count: undefined }, trip.deps.audit),
+    entries.flatMap(({ bound, write, ifMatch }) =>
+      write === undefined
+        ? []
+        : [recordIntent({ ...exchange, ...recordedAs(bound) }, ifMatch, deps.audit)],
     ),
   )
-  return reply
+  const received = await sendThrough(outbound, trip).catch(async (error: unknown) => {
+    const end = exchange.writeSent ? uncertain(false) : refuseError(error)
+    await recordEntries(entries, undefined, trip, end)
+    throw error
+  })
+  const result =
+    received.kind === 'fault'
+      ? received.sent
+        ? uncertain(received.fault === 'timeout')
+        : refuseFault(received)
+      : await judgeWrites(received, entries, type, trip)
+  if (!isRefusal(result)) {
+    await recordEntries(entries, result.outcomes, trip)
+    return replyOf(result)
+  }
+  exchange.writeSent = errorTable[result.code].state === 'write_uncertain'
+  await recordEntries(entries, undefined, trip, result)
+  return result
+}
+
+async function judgeWrites(
+  received: UpstreamAnswer,
+  entries: readonly PreparedEntry[],
+  type: string,
+  trip: Trip,
+): Promise<JudgedBatch | Refusal> {
+  if (received.status !== 200) return refuseWrite(received.status, () => refuseStatus(received))
+  const judged = await judge(received, entries, type, trip)
+  // It was done, all or in part, but what came back is nothing to show.
+  return isRefusal(judged) ? { ...uncertain(false), ...reasonOf(judged) } : judged
+}
+
+function replyOf({ body, count, patients }: JudgedBatch): Reply {
+  return { kind: 'reply', status: 200, body, headers: {}, count, patients, reason: undefined }
+}
+
+/** One record for each entry, so that the audit says what was looked at and written; the one of the whole follows. */
+async function recordEntries(
+  entries: readonly PreparedEntry[],
+  outcomes: readonly EntryOutcome[] | undefined,
+  trip: Trip,
+  whole?: Refusal,
+): Promise<void> {
+  const { exchange, deps } = trip
+  const records = entries.map(async ({ bound, write }, index) => {
+    const outcome = outcomes?.[index] ?? whole
+    // Of a bundle that was refused as a whole, each write has an intent that wants its end.
+    if (outcome === undefined || (outcomes === undefined && write === undefined)) return
+    const own = { ...exchange, ...recordedAs(bound), writeSent: write !== undefined }
+    if (isRefusal(outcome)) return record(own, outcome, deps.audit)
+    const { savedId } = outcome
+    const reply: Reply = { ...outcome, kind: 'reply', body: Buffer.alloc(0) }
+    return record({ ...own, savedId }, reply, deps.audit)
+  })
+  await Promise.all(records)
+}
+
+function recordedAs({ request, rule }: BatchEntry['bound']): {
+  readonly request: BatchEntry['bound']['request']
+  readonly rule: string
+} {
+  return { request, rule }
 }
 
 /** Here, or in the worker when it is large. */
-function judgeBody(
-  body: Buffer,
-  bounds: readonly Bound[],
-  batch: string,
+async function judge(
+  { headers, body }: UpstreamAnswer,
+  entries: readonly PreparedEntry[],
+  type: string,
   { launch, deps }: Trip,
-): JudgedBatch | Refusal | Promise<JudgedBatch | Refusal> {
+): Promise<JudgedBatch | Refusal> {
+  if (!isFhirJson(headers.contentType)) return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
   const { base, tenant } = launch.view
   const { urls } = deps.upstreams.of(tenant)
-  const parts = bounds.map((bound) => ({
+  const parts = entries.map(({ bound }) => ({
     expected: expectationOf(bound, launch.view),
     request: bound.request,
   }))
   if (body.length > awayBytes) {
-    return judgeAwayFrom(body, parts, batch, { launch, deps })
+    const judged = await judgeAwayFrom(body, parts, type, { launch, deps })
+    return isRefusal(judged) ? judged : { ...judged, outcomes: judged.outcomes ?? [] }
   }
   const judges = parts.map(({ expected, request }) => ({
     expected,
     rewriter: createRewriter({ ...deps, launch: launch.key.launch, base, urls, request }),
+    write: isWrite(request.interaction),
   }))
-  return judgeBatchAnswer(parseExact(body), batch, judges)
-}
-
-function invalid(): Refusal {
-  return refuse('FHIR_BODY_INVALID', 'malformed')
-}
-
-function unreadable(): Refusal {
-  return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
+  return judgeBatchAnswer(parseExact(body), type, judges)
 }

@@ -23,7 +23,7 @@ export interface FhirDeps {
   readonly audit: Audit
   readonly views: Views
   readonly links: Links
-  readonly away: Pick<AwayJudge, 'judge' | 'look'>
+  readonly away: Pick<AwayJudge, 'judge' | 'look' | 'make' | 'split'>
   readonly upstreams: Upstreams
   readonly rate: LaunchRate
   readonly store: Pick<

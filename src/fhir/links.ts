@@ -17,8 +17,8 @@ export interface Links {
   seal(kind: LinkKind, launch: string, payload: string): string
   /** Undefined when the token is not ours, or of another launch, kind or retired key. */
   open(kind: LinkKind, launch: string, token: string): string | undefined
-  /** The key under which a launch's links are sealed now. */
-  keyOf(launch: string): Buffer
+  /** The keys of a launch's links: under the first they are sealed now, all open. */
+  keysOf(launch: string): readonly Buffer[]
 }
 
 export type LinkKind = 'page' | 'binary' | 'confirm' | 'once'
@@ -45,25 +45,36 @@ export function createLinks(keyRing: readonly { id: string; secret: Secret }[]):
     return key
   }
 
+  const keysOf = (launch: string): readonly KeyObject[] =>
+    masters.map((_, index) => keyOf(index, launch))
+
   return {
-    keyOf: (launch) => keyOf(0, launch).export(),
+    keysOf: (launch) => keysOf(launch).map((key) => key.export()),
     seal: (kind, launch, payload) => sealWith(keyOf(0, launch), kind, payload),
-    open: (kind, launch, token) => {
+    open: (kind, launch, token) => linksOf(keysOf(launch)).open(kind, launch, token),
+  }
+}
+
+/** The links of the one launch whose keys these are. */
+export function linksUnder(keys: readonly Buffer[]): Pick<Links, 'seal' | 'open'> {
+  return linksOf(keys.map((key) => createSecretKey(key)))
+}
+
+function linksOf(keys: readonly KeyObject[]): Pick<Links, 'seal' | 'open'> {
+  const [first] = keys
+  if (first === undefined) throw new TypeError('a key is required')
+  return {
+    seal: (kind, _, payload) => sealWith(first, kind, payload),
+    open: (kind, _, token) => {
       const bytes = Buffer.from(token, 'base64url')
       if (bytes.length < ivBytes + tagBytes) return undefined
-      for (let index = 0; index < masters.length; index += 1) {
-        const payload = openWith(keyOf(index, launch), kind, bytes)
+      for (const key of keys) {
+        const payload = openWith(key, kind, bytes)
         if (payload !== undefined) return payload
       }
       return undefined
     },
   }
-}
-
-/** The links of the one launch whose key this is. */
-export function linksUnder(bytes: Buffer): Pick<Links, 'seal'> {
-  const key = createSecretKey(bytes)
-  return { seal: (kind, _, payload) => sealWith(key, kind, payload) }
 }
 
 function sealWith(key: KeyObject, kind: LinkKind, payload: string): string {

@@ -91,7 +91,9 @@ export function binaryIdOf(url: string, urls: UpstreamUrls): string | undefined 
 
 /** The way back, for what an app writes (write/restore.ts). */
 export function createRestorer(
-  options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base'> & { readonly links: Links },
+  options: Pick<RewriterOptions, 'publicUrl' | 'launch' | 'base'> & {
+    readonly links: Pick<Links, 'open'>
+  },
 ): Restorer {
   const { publicUrl, launch, base, links } = options
   const ours = `${publicUrl}/fhir/${launch}/`

@@ -16,6 +16,7 @@ import type { Outbound } from './steps/forward.ts'
 import { guard } from './steps/guard.ts'
 import { traced } from './traced.ts'
 import type { Bound } from './steps/bind.ts'
+import type { Made, MakeQuestion } from './write/make.ts'
 import type { AnswerHeaders, Listener, UpstreamAnswer, UpstreamFault } from './upstream.ts'
 
 /** One request and everything that is needed to take it to the EHR. */
@@ -109,9 +110,27 @@ export function judgeAwayFrom(
     base,
     publicUrl: deps.publicUrl,
     launch: launch.key.launch,
-    linkKey: deps.links.keyOf(launch.key.launch),
+    linkKeys: deps.links.keysOf(launch.key.launch),
     parts: parts.map(({ expected, request }) => partOf(expected, request)),
     batch,
+  })
+}
+
+/** A write whose records are too large to be parsed here (write/make.ts). */
+export function makeAwayFrom(
+  { body, stored, ...question }: MakeQuestion,
+  { expected, request }: { readonly expected: Expectation; readonly request: FhirRequest },
+  { launch, deps }: Pick<Trip, 'launch' | 'deps'>,
+): Promise<Made | Refusal> {
+  return deps.away.make({
+    bytes: body,
+    stored: stored?.bytes,
+    question: { ...question, etag: stored?.etag },
+    make: partOf(expected, request),
+    iss: launch.view.tenant.iss,
+    publicUrl: deps.publicUrl,
+    launch: launch.key.launch,
+    linkKeys: deps.links.keysOf(launch.key.launch),
   })
 }
 

@@ -398,6 +398,21 @@ t.test('rows whose body decides, and headers that change nothing', async (t) => 
     [22, 'POST', '', batch({ request: { method: 'BREW', url: 'Patient/p1' } }), 403],
     [22, 'POST', '', batch({ request: { method: 'GET', url: 'Patient/p1' } }, 'collection'), 400],
     [
+      22,
+      'POST',
+      '',
+      batch({ resource: about('p2'), request: { method: 'POST', url: 'Observation' } }),
+      403,
+    ],
+    [
+      22,
+      'POST',
+      '',
+      batch({ resource: about('p1'), request: { method: 'PUT', url: 'Observation/o1' } }),
+      428,
+    ],
+    [22, 'POST', '', batch({ request: { method: 'DELETE', url: 'Observation?code=1' } }), 403],
+    [
       29,
       'POST',
       'Observation/o1',

@@ -1,14 +1,29 @@
 import { Worker } from 'node:worker_threads'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import type { AwayAnswer, AwayAsk, AwayResult, LookAsk, Looked, RewrittenAway } from './away.ts'
+import type { SplitBundle } from '../split-bundle.ts'
+import type { Made } from '../write/make.ts'
+import type {
+  Ask,
+  AwayAnswer,
+  AwayAsk,
+  AwayResult,
+  LookAsk,
+  Looked,
+  MakeAsk,
+  RewrittenAway,
+} from './away.ts'
 
 /** What is asked, without the number that finds its answer. */
 export type AwayQuestion = Omit<AwayAsk, 'number'>
+export type MakeAwayQuestion = Omit<MakeAsk, 'number'>
+type Unnumbered<T> = T extends unknown ? Omit<T, 'number'> : never
 
 export interface AwayJudge {
   judge(question: AwayQuestion): Promise<RewrittenAway | Refusal>
   look(question: Omit<LookAsk, 'number'>): Promise<Looked | Refusal>
+  make(question: MakeAwayQuestion): Promise<Made | Refusal>
+  split(bytes: Uint8Array): Promise<SplitBundle | Refusal>
   close(): Promise<void>
 }
 
@@ -63,16 +78,16 @@ export function createAwayJudge(): AwayJudge {
     return started
   }
 
-  const ask = (question: AwayQuestion | Omit<LookAsk, 'number'>): Promise<AwayResult> => {
+  const ask = (question: Unnumbered<Ask>): Promise<AwayResult> => {
     clearTimeout(idle)
     running ??= start()
     const { thread, waiting } = running
     number += 1
     const numbered = { ...question, bytes: owned(question.bytes), number }
-    const { buffer } = numbered.bytes
     const answered = new Promise<AwayResult>((resolve) => {
       waiting.set(numbered.number, resolve)
     })
+    const { buffer } = numbered.bytes
     thread.postMessage(numbered, buffer instanceof ArrayBuffer ? [buffer] : [])
     return answered
   }
@@ -80,14 +95,33 @@ export function createAwayJudge(): AwayJudge {
   return {
     judge: async (question) => {
       const result = await ask(question)
-      return result.kind === 'looked' ? refuse('FHIR_ANSWER_UNREADABLE') : asBuffer(result)
+      return isOf('rewritten', result) ? asBuffer(result) : otherwise(result)
     },
     look: async (question) => {
       const result = await ask(question)
-      return result.kind === 'rewritten' ? refuse('FHIR_ANSWER_UNREADABLE') : result
+      return isOf('looked', result) ? result : otherwise(result)
+    },
+    make: async (question) => {
+      const result = await ask(question)
+      return isOf('made', result) ? result : otherwise(result)
+    },
+    split: async (bytes) => {
+      const result = await ask({ bytes, split: true })
+      return isOf('split', result) ? result : otherwise(result)
     },
     close: stop,
   }
+}
+
+function isOf<Kind extends AwayResult['kind']>(
+  kind: Kind,
+  result: AwayResult,
+): result is Extract<AwayResult, { kind: Kind }> {
+  return result.kind === kind
+}
+
+function otherwise(result: AwayResult): Refusal {
+  return result.kind === 'refuse' ? result : refuse('FHIR_ANSWER_UNREADABLE')
 }
 
 /** Memory that can be handed over: the bytes alone, nobody else's beside them. */
@@ -97,8 +131,7 @@ function owned(bytes: Uint8Array): Uint8Array {
 }
 
 /** A Buffer crosses as a Uint8Array. */
-function asBuffer(result: RewrittenAway | Refusal): RewrittenAway | Refusal {
-  if (result.kind === 'refuse') return result
+function asBuffer(result: RewrittenAway): RewrittenAway {
   const { body } = result
   return { ...result, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) }
 }

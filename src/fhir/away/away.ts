@@ -1,3 +1,4 @@
+import { isWrite } from '../../smart/interactions.ts'
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
 import type { JsonObject } from '../../smart/json.ts'
 import { copyIssues } from '../../smart/outcome.ts'
@@ -9,15 +10,20 @@ import { readStatement } from '../capability.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Expectation } from '../expectation.ts'
 import { judgeBatchAnswer } from '../judge-batch.ts'
+import type { EntryOutcome } from '../judge-batch.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import { linksUnder } from '../links.ts'
 import { isReplacedBy } from '../merged.ts'
 import type { Merge } from '../merged.ts'
 import type { FhirRequest } from '../request.ts'
-import { createRewriter } from '../rewriter.ts'
+import { createRestorer, createRewriter } from '../rewriter.ts'
 import type { Rewritten } from '../rewriter.ts'
 import { rewrite } from '../steps/rewrite.ts'
+import { splitBundle } from '../split-bundle.ts'
+import type { SplitBundle } from '../split-bundle.ts'
 import { createUpstreamUrls } from '../upstream-url.ts'
+import { makeWrite } from '../write/make.ts'
+import type { Made, MakeQuestion } from '../write/make.ts'
 import { isSamePerson } from '../write/same-person.ts'
 import type { Shown } from '../write/same-person.ts'
 
@@ -42,7 +48,7 @@ export interface AwayAsk {
   readonly base: string
   readonly publicUrl: string
   readonly launch: string
-  readonly linkKey: Uint8Array
+  readonly linkKeys: readonly Uint8Array[]
   /** One for an answer; one for each entry of a batch, and the type of the bundle that answers it. */
   readonly parts: readonly AwayPart[]
   readonly batch: string | undefined
@@ -74,16 +80,42 @@ export interface Looked {
   readonly statement: JsonObject | undefined
 }
 
+/** A write whose records are large. */
+export interface MakeAsk {
+  readonly number: number
+  /** What the app sent. */
+  readonly bytes: Uint8Array
+  /** What the EHR has now. */
+  readonly stored: Uint8Array | undefined
+  readonly question: Omit<MakeQuestion, 'body' | 'stored'> & { readonly etag: string | undefined }
+  readonly make: AwayPart
+  readonly iss: string
+  readonly publicUrl: string
+  readonly launch: string
+  readonly linkKeys: readonly Uint8Array[]
+}
+
+/** A bundle of requests that is large. */
+export interface SplitAsk {
+  readonly number: number
+  readonly bytes: Uint8Array
+  readonly split: true
+}
+
+export type Ask = AwayAsk | LookAsk | MakeAsk | SplitAsk
+
 export interface AwayAnswer {
   readonly number: number
   readonly result: AwayResult
 }
 
-export type AwayResult = RewrittenAway | Looked | Refusal
+export type AwayResult = RewrittenAway | Looked | Made | SplitBundle | Refusal
 
 /** Judged and rewritten already: nothing is left to do but to record and respond. */
 export interface RewrittenAway extends Rewritten {
   readonly kind: 'rewritten'
+  /** Of a batch: what came of each entry. */
+  readonly outcomes?: readonly EntryOutcome[]
 }
 
 export function partOf(expectation: Expectation, request: FhirRequest): AwayPart {
@@ -125,10 +157,11 @@ export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
   if (isTooDense(bytes)) return refuse('FHIR_ANSWER_TOO_LARGE')
   const value = parseLarge(bytes)
   const urls = createUpstreamUrls(iss)
-  const links = linksUnder(Buffer.from(ask.linkKey))
+  const links = linksUnder(ask.linkKeys.map((key) => Buffer.from(key)))
   const judges = parts.map(({ expected, coverage, request }) => ({
     expected: { ...expected, permits: (type: string): Coverage => coverage[type] ?? none },
     rewriter: createRewriter({ publicUrl, launch, base, urls, links, request }),
+    write: isWrite(request.interaction),
   }))
   if (batch !== undefined) {
     const judged = judgeBatchAnswer(value, batch, judges)
@@ -153,6 +186,24 @@ export function lookAt(
   if (typeof samePerson === 'object') return samePerson
   const issues = copyIssues(value)
   return { kind: 'looked', issues, replaced, samePerson, statement: readStatement(value) }
+}
+
+export function makeAway(ask: MakeAsk): Made | Refusal {
+  const { bytes, stored, question, make, publicUrl, launch, linkKeys } = ask
+  if (isTooDense(bytes)) return refuse('FHIR_BODY_TOO_LARGE')
+  if (stored !== undefined && isTooDense(stored)) return refuse('FHIR_ANSWER_TOO_LARGE')
+  const { expected, coverage } = make
+  const permits = (type: string): Coverage => coverage[type] ?? none
+  const links = linksUnder(linkKeys.map((key) => Buffer.from(key)))
+  const restorer = createRestorer({ publicUrl, launch, base: expected.base, links })
+  const { etag, ...rest } = question
+  const whole = { ...rest, body: bytes, stored: stored && { bytes: stored, etag } }
+  const urls = createUpstreamUrls(ask.iss)
+  return makeWrite(whole, { ...expected, permits }, { restorer, urls })
+}
+
+export function splitAway({ bytes }: SplitAsk): SplitBundle | Refusal {
+  return isTooDense(bytes) ? refuse('FHIR_BODY_TOO_LARGE') : splitBundle(bytes)
 }
 
 function judgePerson(value: unknown, { part, shown }: PersonAsk): boolean | Refusal {

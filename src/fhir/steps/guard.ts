@@ -5,6 +5,7 @@ import { parseExact } from '../exact-json.ts'
 import type { Expectation } from '../expectation.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import type { JudgedValue } from '../judge-bundle.ts'
+import { refuseBy } from '../ehr-status.ts'
 import { awayBytes } from '../away/away.ts'
 import type { Prove, Proved } from '../guard/prove.ts'
 import type { UpstreamAnswer, UpstreamFault } from '../upstream.ts'
@@ -60,22 +61,7 @@ export function refuseFault({ fault, retryAfter = 1 }: UpstreamFault): Refusal {
 
 /** DESIGN, "What a user is told": 400, 404, 410 and 422 keep their status. */
 export function refuseStatus(answer: UpstreamAnswer): Refusal {
-  const { status } = answer
-  const { retryAfter } = answer.headers
-  const later = isRetryAfter(retryAfter) ? { retryAfter } : {}
-  if (status === 400) return { ...refuse('FHIR_EHR_REFUSED'), issues: issuesOf(answer) }
-  if (status === 422) return { ...refuse('FHIR_EHR_UNPROCESSABLE'), issues: issuesOf(answer) }
-  // Without the EHR's own issues: a missing record and another patient's must read alike.
-  if (status === 404) return refuse('FHIR_RESOURCE_UNKNOWN')
-  if (status === 410) return refuse('FHIR_RESOURCE_GONE')
-  if (status === 401) return refuse('TOKEN_EXPIRED')
-  if (status === 403) return refuse('FHIR_EHR_FORBIDDEN')
-  if (status === 429) return { ...refuse('FHIR_EHR_BUSY'), ...later }
-  if (status === 503) return { ...refuse('FHIR_EHR_UNAVAILABLE'), ...later }
-  if (status === 504) return refuse('EHR_TIMEOUT')
-  // Not followed: a token goes only to the base (DESIGN rule 7).
-  if (status >= 300 && status < 400) return refuse('FHIR_EHR_FAILED', 'redirect')
-  return refuse('FHIR_EHR_FAILED')
+  return refuseBy(answer.status, () => issuesOf(answer), answer.headers.retryAfter)
 }
 
 function issuesOf({ headers, body }: UpstreamAnswer): ReturnType<typeof copyIssues> {
@@ -89,9 +75,4 @@ export function isFhirJson(contentType: string): boolean {
   return /^application\/(?:fhir\+)?json(?:\s*;\s*[a-z-]+\s*=\s*"?[a-z0-9./-]+"?)*\s*$/i.test(
     contentType,
   )
-}
-
-/** RFC 9110 10.2.3: seconds or an HTTP date. */
-function isRetryAfter(value: string | undefined): value is string {
-  return value !== undefined && /^(?:\d{1,6}|[A-Z][a-z]{2}, [A-Za-z0-9 :]{20,24})$/.test(value)
 }

@@ -23,8 +23,12 @@ export async function record(
 }
 
 /** Written before a write is sent, with the version it is to replace; the outcome is a record of its own (rule 8). */
-export function recordIntent(exchange: Exchange, audit: Audit): Promise<void> {
-  const version = versionIn(exchange.incoming.headers['if-match'])
+export function recordIntent(
+  exchange: Exchange,
+  ifMatch: string | undefined,
+  audit: Audit,
+): Promise<void> {
+  const version = versionIn(ifMatch)
   return audit.record({
     event: 'fhir.intended',
     outcome: 'success',

@@ -38,7 +38,7 @@ export function beginBinary({ outgoing, incident }: Exchange, contentType: strin
   })
 }
 
-function outcomeOf({ code, issues = [] }: Refusal): object {
+export function outcomeOf({ code, issues = [] }: Refusal): object {
   const { status, sentence } = errorTable[code]
   const own = { severity: 'error', code: issueCode(status), text: sentence } as const
   return operationOutcome([own, ...issues])

@@ -7,26 +7,59 @@ import type { Refusal } from '../decision.ts'
 import type { Expectation } from '../expectation.ts'
 import { idOf, judgeResource, newNotes, typeOf } from '../judge.ts'
 import { isEqual } from './json-patch.ts'
+import type { Siblings } from './make.ts'
 
 /**
  * Judges what a write would store: the type and id of the URL, the subject of the patient in context as a plain
  * reference, no other patient anywhere in it (fhir-access-and-audit.md 1.12 rows 13 to 17, and 5).
  */
-export function judgeBody(value: unknown, expected: Expectation): JsonObject | Refusal {
+export function judgeBody(
+  value: unknown,
+  expected: Expectation,
+  siblings: Siblings = {},
+): JsonObject | Refusal {
   if (!isJsonObject(value)) return refuse('FHIR_BODY_INVALID', 'malformed')
   if (typeOf(value) !== expected.resource) return refuse('FHIR_BODY_INVALID', 'wrong_type')
   if (expected.id !== undefined && idOf(value) !== expected.id) {
     return refuse('FHIR_BODY_INVALID', 'wrong_id')
   }
+  const resolved = resolve(value, siblings)
   // A new record gets its id from the EHR.
-  const named = expected.id === undefined ? { ...value, id: 'new' } : value
+  const named = expected.id === undefined ? { ...resolved, id: 'new' } : resolved
   const fault = judgeResource(named, expected, newNotes())
   if (fault === 'wrong_patient' || fault === 'no_subject')
     return refuse('FHIR_PATIENT_FOREIGN', fault)
   if (fault === 'scope') return refuse('FHIR_SCOPE_INSUFFICIENT', fault)
   if (fault !== undefined) return refuse('FHIR_BODY_INVALID', fault)
-  if (!judgeReferences(value, expected)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+  if (!judgeReferences(resolved, expected)) return refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
   return value
+}
+
+/**
+ * A reference to what another entry of the same transaction creates is judged as one to a record of that type, whose id
+ * nobody has; a patient it can thus never be. What is sent on keeps the `urn:uuid:…` (FHIR R4 http.html, transaction).
+ */
+function resolve(value: JsonObject, siblings: Siblings): JsonObject {
+  const names = Object.keys(siblings)
+  if (names.length === 0) return value
+  const walk = (one: unknown, member: string): unknown => {
+    if (typeof one === 'string') {
+      return member === 'reference' && Object.hasOwn(siblings, one)
+        ? siblingName(siblings, one)
+        : one
+    }
+    if (Array.isArray(one)) return one.map((item: unknown) => walk(item, member))
+    return isJsonObject(one) ? resolveIn(one, walk) : one
+  }
+  return resolveIn(value, walk)
+}
+
+function resolveIn(value: JsonObject, walk: (one: unknown, member: string) => unknown): JsonObject {
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, walk(one, name)]))
+}
+
+function siblingName(siblings: Siblings, urn: string): string {
+  return `${siblings[urn] ?? ''}/${urn.slice('urn:uuid:'.length)}`
 }
 
 /**

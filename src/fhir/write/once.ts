@@ -3,15 +3,16 @@ import { errorTable } from '../../errors.ts'
 import { isId } from '../../smart/interactions.ts'
 import { isJsonObject, parseJsonObject } from '../../smart/json.ts'
 import { passedHeaders } from '../answer-headers.ts'
+import { awayBytes } from '../away/away.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import type { Reply } from '../exchange.ts'
 import { createRewriter } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
+import type { Outbound } from '../steps/forward.ts'
 import { rewrite } from '../steps/rewrite.ts'
+import { fetchJudged } from '../trip.ts'
 import type { Trip } from '../trip.ts'
-import type { PreparedWrite } from './prepare.ts'
-import { readStored } from './stored.ts'
 
 /**
  * `Idempotency-Key` on a create: FHIR has none, so the first result is remembered for a day (payload hash, status, type,
@@ -37,7 +38,7 @@ interface Known {
 
 /** Undefined: the app gave no key. A reply or refusal: it was asked before. */
 export async function claimOnce(
-  prepared: PreparedWrite,
+  outbound: Outbound,
   bound: Bound,
   trip: Trip,
 ): Promise<Once | Reply | Refusal | undefined> {
@@ -47,7 +48,7 @@ export async function claimOnce(
   const { launch, deps } = trip
   const { session, launch: id } = launch.key
   const name = digest([id, bound.request.resource ?? '', key])
-  const hash = digest([...prepared.outbound.headers, String(prepared.outbound.body)])
+  const hash = digest([...outbound.headers, String(outbound.body)])
   const seal = (known: Known): string => deps.links.seal('once', id, JSON.stringify(known))
   const held = await deps.store.claimIdempotent(session, name, seal({ hash }), dayMs)
   if (held !== undefined) return repeat(deps.links.open('once', id, held), hash, bound, trip)
@@ -83,26 +84,24 @@ async function repeat(
   const reply = { kind: 'reply', status, headers: {}, patients: [], reason: 'repeated' } as const
   // The EHR did not say what it made: there is nothing to be read again.
   if (id === undefined) return { ...reply, body: Buffer.alloc(0), count: undefined }
-  const instance = { ...bound, request: { ...bound.request, id }, sent: { ...bound.sent, id } }
-  const stored = await readStored(instance, trip)
-  if (stored === 'missing') return refuse('FHIR_RESOURCE_GONE')
-  if (isRefusal(stored)) return stored
+  const instance = { ...bound.request, interaction: 'read', id } as const
+  const fetched = await fetchJudged(
+    { ...bound, request: instance, sent: instance },
+    undefined,
+    trip,
+  )
+  if (isRefusal(fetched)) {
+    return trip.exchange.upstreamStatus === 404 ? refuse('FHIR_RESOURCE_GONE') : fetched
+  }
   const { launch, deps } = trip
   const { base, tenant } = launch.view
   const { urls } = deps.upstreams.of(tenant)
-  const { request } = instance
+  const request = instance
   const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
-  const judged = {
-    kind: 'judged',
-    value: stored.value,
-    count: 1,
-    dropped: 0,
-    patients: [],
-  } as const
-  const { body } = rewrite(judged, rewriter)
+  const { body } = rewrite(fetched.judged, rewriter)
   const path = `${request.resource ?? ''}/${id}${version === undefined ? '' : `/_history/${version}`}`
   const headers = {
-    ...passedHeaders({ etag: stored.etag, lastModified: undefined }),
+    ...passedHeaders({ ...fetched.headers, lastModified: undefined }),
     location: `${rewriter.base}/${path}`,
   }
   return { ...reply, body, headers, count: 1 }
@@ -115,6 +114,7 @@ function savedAs({ headers, body }: Reply): { id?: string; version?: string } {
       headers['location'] ?? '',
     ) ?? []
   if (id !== undefined) return version === undefined ? { id } : { id, version }
+  if (body.length > awayBytes) return {}
   const value = parseJsonObject(body.toString('utf8'))
   const own = value?.['resourceType'] === 'OperationOutcome' ? undefined : value?.['id']
   return typeof own === 'string' && isId(own) ? { id: own } : {}

@@ -48,7 +48,7 @@ export async function answerOperation(
   const unproved = await judgeRecord(bound, trip)
   if (unproved !== undefined) return unproved
   const { urls } = deps.upstreams.of(view.tenant)
-  return sendWrite(outboundOf(bound.sent, urls), bound, trip)
+  return sendWrite(outboundOf(bound.sent, urls), bound, undefined, trip)
 }
 
 /** What it is called on may be somebody else's: it is read and judged before anything can happen to it (DESIGN rule 6). */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../errors.ts'
+import { errorTable } from '../../errors.ts'
 import { copyIssues } from '../../smart/outcome.ts'
 import { passedHeaders } from '../answer-headers.ts'
 import { isRefusal, refuse } from '../decision.ts'
@@ -6,6 +6,7 @@ import type { Refusal } from '../decision.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Reply } from '../exchange.ts'
 import { expectationOf } from '../expectation.ts'
+import { refuseWrite, uncertain } from '../ehr-status.ts'
 import { awayBytes } from '../away/away.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import { isJsonObject } from '../../smart/json.ts'
@@ -27,26 +28,9 @@ export async function judgeOutcome(
   if (received.kind === 'fault') return uncertain(received.fault === 'timeout')
   const { status } = received
   if (status === 200 || status === 201 || status === 204) return saved(received, bound, trip)
-  if (status === 504) return uncertain(true)
-  if (status >= 500 || status < 400) return uncertain(false)
-  trip.exchange.writeSent = false
-  const code = conflicts[status]
-  if (code !== undefined) return refuse(code)
-  return refuseStatus(received)
-}
-
-/**
- * Vendors answer a changed record with 409, 412 or 423, and some a missing If-Match too (fhir-access-and-audit.md 5).
- * The user is told the same; the EHR's status stands in the audit.
- */
-const conflicts: Readonly<Record<number, ErrorCode>> = {
-  409: 'FHIR_WRITE_CONFLICT',
-  412: 'FHIR_WRITE_STALE',
-  423: 'FHIR_WRITE_CONFLICT',
-}
-
-function uncertain(timeout: boolean): Refusal {
-  return refuse(timeout ? 'FHIR_WRITE_TIMEOUT' : 'FHIR_WRITE_UNCERTAIN')
+  const refused = refuseWrite(status, () => refuseStatus(received))
+  trip.exchange.writeSent = errorTable[refused.code].state === 'write_uncertain'
+  return refused
 }
 
 async function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Promise<Reply | Refusal> {
@@ -78,7 +62,7 @@ async function saved(received: UpstreamAnswer, bound: Bound, trip: Trip): Promis
 }
 
 /** For the audit: another patient's data in an answer is a finding, after a write too. */
-function reasonOf({ reason }: Refusal): Pick<Refusal, 'reason'> {
+export function reasonOf({ reason }: Refusal): Pick<Refusal, 'reason'> {
   return reason === undefined ? {} : { reason }
 }
 

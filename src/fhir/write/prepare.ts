@@ -1,109 +1,145 @@
+import type { ResourceRule } from '../../config/schema/rule.ts'
+import { awayBytes } from '../away/away.ts'
+import { decide } from '../decide.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
-import { decide } from '../decide.ts'
-import { parseExact } from '../exact-json.ts'
 import { expectationOf } from '../expectation.ts'
-import type { Expectation } from '../expectation.ts'
-import { isJsonObject } from '../../smart/json.ts'
-import type { JsonObject } from '../../smart/json.ts'
 import { parseQuery } from '../query.ts'
 import { emptyRequest, printQuery } from '../request.ts'
 import { createRestorer } from '../rewriter.ts'
 import type { Bound } from '../steps/bind.ts'
 import type { Outbound } from '../steps/forward.ts'
+import { makeAwayFrom } from '../trip.ts'
 import type { Trip } from '../trip.ts'
-import { binaryUrls, bringsBinary } from './attachments.ts'
-import { judgeBody, keepsIdentity } from './judge-body.ts'
-import { applyPatch, parsePatch } from './json-patch.ts'
-import { restoreUrls } from './restore.ts'
-import type { Stored } from './stored.ts'
+import { opaqueTag } from './if-match.ts'
+import { makeWrite } from './make.ts'
+import type { Made, MakeQuestion, Siblings, StoredBytes } from './make.ts'
+import { readStored } from './stored.ts'
 
-/** Makes of a judged write what goes to the EHR: rebuilt from the judged value, never the bytes that came in. */
-export interface PreparedWrite {
-  readonly outbound: Outbound
-  /** What would be stored, for $validate; undefined for a deletion. */
-  readonly result: JsonObject | undefined
+/** A write as the app asked for it, in a request of its own or as an entry of a bundle. */
+export interface WriteAsk {
+  readonly body: Uint8Array
+  readonly ifMatch: string | undefined
+  readonly ifNoneExist: string | undefined
+  readonly siblings: Siblings
+  /** It came with more than may be parsed on the event loop. */
+  readonly large: boolean
 }
 
-export function prepareCreate(body: Buffer, bound: Bound, trip: Trip): PreparedWrite | Refusal {
-  const expected = expectationOf(bound, trip.launch.view)
-  const value = judgeWritten(readBody(body, trip), undefined, expected, trip)
-  if (isRefusal(value)) return value
-  const { id: _, ...resource } = value
-  const condition = conditionOf(bound, trip)
-  if (typeof condition === 'object') return condition
-  const headers = condition === undefined ? [] : ['if-none-exist', condition]
-  return {
-    outbound: outbound('POST', bound, trip, 'application/fhir+json', headers, resource),
-    result: resource,
-  }
+/** Judged, and ready to be sent. */
+export interface PreparedWrite extends Made {
+  /** What `If-None-Exist` says, bound to the patient. */
+  readonly condition: string | undefined
 }
 
-export function prepareUpdate(
-  body: Buffer,
+/** version named → stored record read, judged, of that version → new record judged (write/answer-write.ts). */
+export async function prepareWrite(
+  ask: WriteAsk,
   bound: Bound,
-  stored: Stored | undefined,
+  rule: ResourceRule,
   trip: Trip,
-): PreparedWrite | Refusal {
-  const expected = expectationOf(bound, trip.launch.view)
-  const value = judgeWritten(readBody(body, trip), stored, expected, trip)
-  if (isRefusal(value)) return value
-  const headers = versionHeaders(stored)
-  return {
-    outbound: outbound('PUT', bound, trip, 'application/fhir+json', headers, value),
-    result: value,
+): Promise<PreparedWrite | Refusal> {
+  if (bound.request.interaction === 'create') {
+    const made = await make(ask, bound, undefined, rule, trip)
+    if (isRefusal(made)) return made
+    const condition = conditionOf(ask, bound, trip)
+    return typeof condition === 'object' ? condition : { ...made, condition }
   }
+  const asked = opaqueTag(ask.ifMatch)
+  if (asked === undefined && !mayLackVersion(ask.ifMatch, rule)) {
+    return refuse('FHIR_VERSION_REQUIRED')
+  }
+  const stored = await readStored(bound, trip)
+  if (stored === 'missing') {
+    const upsert = bound.request.interaction === 'update' && rule.upsert === true
+    if (!upsert) return refuse('FHIR_RESOURCE_UNKNOWN')
+    // An update that creates needs no version, because there is none.
+    if (asked !== undefined) return refuse('FHIR_WRITE_STALE')
+  } else if ('kind' in stored) return stored
+  const made = await make(ask, bound, stored === 'missing' ? undefined : stored, rule, trip)
+  return isRefusal(made) ? made : { ...made, condition: undefined }
 }
 
-/** The patch is applied to a copy of what is stored, and the result judged like an update's body. */
-export function preparePatch(
-  body: Buffer,
+export function outboundOfWrite(
+  { body, etag, condition }: PreparedWrite,
   bound: Bound,
-  stored: Stored,
-  trip: Trip,
-): PreparedWrite | Refusal {
-  const expected = expectationOf(bound, trip.launch.view)
-  const read = readBody(body, trip)
-  const operations = parsePatch(read.value)
-  if (operations === undefined) return refuse('FHIR_BODY_INVALID', 'malformed')
-  const value = applyPatch(stored.value, operations)
-  if (!isJsonObject(value)) return refuse('FHIR_PATCH_REFUSED')
-  if (!keepsIdentity(stored.value, value, expected.resource)) return refuse('FHIR_PATCH_REFUSED')
-  const judged = judgeWritten({ ...read, value }, stored, expected, trip)
-  if (isRefusal(judged)) return judged
-  const headers = versionHeaders(stored)
-  const type = 'application/json-patch+json'
-  return { outbound: outbound('PATCH', bound, trip, type, headers, operations), result: judged }
-}
-
-/** What would be stored: whose it is, and that it leads to no attachment that nobody has judged. */
-function judgeWritten(
-  { value, attachments }: Read,
-  stored: Stored | undefined,
-  expected: Expectation,
   { launch, deps }: Trip,
-): JsonObject | Refusal {
-  const judged = judgeBody(value, expected)
-  if (isRefusal(judged) || expected.patient === undefined) return judged
+): Outbound {
   const { urls } = deps.upstreams.of(launch.view.tenant)
-  const known = new Set([...attachments, ...binaryUrls(stored?.value, urls)])
-  return bringsBinary(judged, known, urls) ? refuse('FHIR_PATIENT_FOREIGN', 'no_subject') : judged
+  const { method, contentType } = forms[bound.request.interaction] ?? forms['create']
+  return {
+    method,
+    target: urls.target(bound.sent),
+    headers: [
+      ...(contentType === undefined ? [] : ['content-type', contentType]),
+      ...(condition === undefined ? [] : ['if-none-exist', condition]),
+      ...(etag === undefined ? [] : ['if-match', etag]),
+      'prefer',
+      'return=representation',
+    ],
+    body: body === undefined ? undefined : bufferOf(body),
+  }
 }
 
-export function prepareDelete(bound: Bound, stored: Stored, trip: Trip): PreparedWrite {
-  const headers = versionHeaders(stored)
-  return {
-    outbound: outbound('DELETE', bound, trip, undefined, headers, undefined),
-    result: undefined,
+interface Form {
+  readonly method: Outbound['method']
+  readonly contentType: string | undefined
+}
+
+const forms: Readonly<Record<string, Form>> & { readonly create: Form } = {
+  create: { method: 'POST', contentType: 'application/fhir+json' },
+  update: { method: 'PUT', contentType: 'application/fhir+json' },
+  patch: { method: 'PATCH', contentType: 'application/json-patch+json' },
+  delete: { method: 'DELETE', contentType: undefined },
+}
+
+/** No header at all, under a rule for EHRs without versions or for records that need not exist yet. */
+function mayLackVersion(header: string | undefined, rule: ResourceRule): boolean {
+  return header === undefined && (rule.unversioned === true || rule.upsert === true)
+}
+
+/** Here, or in the worker where one of the two records is large. */
+async function make(
+  ask: WriteAsk,
+  bound: Bound,
+  stored: StoredBytes | undefined,
+  rule: ResourceRule,
+  trip: Trip,
+): Promise<Made | Refusal> {
+  const { launch, deps } = trip
+  const { interaction } = bound.request
+  if (!isChange(interaction)) throw new TypeError('no write')
+  const { body, ifMatch, siblings } = ask
+  const question: MakeQuestion = {
+    interaction,
+    body,
+    stored,
+    asked: opaqueTag(ifMatch),
+    unversioned: rule.unversioned === true,
+    siblings,
   }
+  const expected = expectationOf(bound, launch.view)
+  const large = ask.large || Math.max(body.length, stored?.bytes.length ?? 0) > awayBytes
+  if (large) return makeAwayFrom(question, { expected, request: bound.request }, trip)
+  const { base } = launch.view
+  const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
+  const { urls } = deps.upstreams.of(launch.view.tenant)
+  return makeWrite(question, expected, { restorer, urls })
+}
+
+function isChange(interaction: string): interaction is MakeQuestion['interaction'] {
+  return Object.hasOwn(forms, interaction)
 }
 
 /** If-None-Exist is a search: it is decided and bound like one (1.12, row 14). */
-function conditionOf(bound: Bound, trip: Trip): string | undefined | Refusal {
-  const header = trip.exchange.incoming.headers['if-none-exist']
-  if (header === undefined) return undefined
-  if (typeof header !== 'string' || header === '') return refuse('FHIR_BODY_INVALID', 'malformed')
-  const parameters = parseQuery(header)
+function conditionOf(
+  { ifNoneExist }: WriteAsk,
+  bound: Bound,
+  trip: Trip,
+): string | undefined | Refusal {
+  if (ifNoneExist === undefined) return undefined
+  if (ifNoneExist === '') return refuse('FHIR_BODY_INVALID', 'malformed')
+  const parameters = parseQuery(ifNoneExist)
   if (isRefusal(parameters)) return parameters
   const { resource } = bound.request
   const search = decide(
@@ -113,36 +149,6 @@ function conditionOf(bound: Bound, trip: Trip): string | undefined | Refusal {
   return isRefusal(search) ? search : printQuery(search.sent.parameters)
 }
 
-function versionHeaders(stored: Stored | undefined): readonly string[] {
-  return stored?.etag === undefined ? [] : ['if-match', stored.etag]
-}
-
-interface Read {
-  /** Undefined, which no judge passes, for what is not JSON or holds a URL of ours that means nothing. */
-  readonly value: unknown
-  readonly attachments: ReadonlySet<string>
-}
-
-function readBody(body: Buffer, { launch, deps }: Trip): Read {
-  const { base } = launch.view
-  const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
-  return { value: restoreUrls(parseExact(body), restorer), attachments: restorer.attachments }
-}
-
-function outbound(
-  method: Outbound['method'],
-  bound: Bound,
-  { launch, deps }: Trip,
-  contentType: string | undefined,
-  headers: readonly string[],
-  value: unknown,
-): Outbound {
-  const { urls } = deps.upstreams.of(launch.view.tenant)
-  const type = contentType === undefined ? [] : ['content-type', contentType]
-  return {
-    method,
-    target: urls.target(bound.sent),
-    headers: [...type, ...headers, 'prefer', 'return=representation'],
-    body: value === undefined ? undefined : Buffer.from(JSON.stringify(value)),
-  }
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

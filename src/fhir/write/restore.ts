@@ -13,23 +13,37 @@ export interface Restorer {
   readonly attachments: ReadonlySet<string>
 }
 
-/** Undefined: one of the texts is a URL of ours that means nothing, and the whole is refused. */
+/** Undefined: one of the texts is a URL of ours that means nothing, or it is too deep, and the whole is refused. */
 export function restoreUrls(value: unknown, restorer: Restorer): unknown {
   const state = { lost: false }
-  const restored = walk(value, restorer, state)
+  const restored = walk(value, restorer, state, 0)
   return state.lost ? undefined : restored
 }
 
-function walk(value: unknown, restorer: Restorer, state: { lost: boolean }): unknown {
+/** Deeper than the guard looks (judge.ts). */
+const maxDepth = 100
+
+function walk(
+  value: unknown,
+  restorer: Restorer,
+  state: { lost: boolean },
+  depth: number,
+): unknown {
   if (typeof value === 'string') {
     if (!value.startsWith(restorer.ours)) return value
     const restored = restorer.restore(value)
     if (restored === undefined) state.lost = true
     return restored
   }
-  if (Array.isArray(value)) return value.map((item: unknown) => walk(item, restorer, state))
+  if (depth > maxDepth) {
+    state.lost = true
+    return undefined
+  }
+  if (Array.isArray(value)) {
+    return value.map((item: unknown) => walk(item, restorer, state, depth + 1))
+  }
   if (!isJsonObject(value) || Object.hasOwn(value, 'rawJSON')) return value
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, walk(inner, restorer, state)]),
+    Object.entries(value).map(([name, inner]) => [name, walk(inner, restorer, state, depth + 1)]),
   )
 }

@@ -4,11 +4,11 @@ import type { FhirRequest } from '../request.ts'
 import { refuseFault } from '../steps/guard.ts'
 import { look, sendOutbound } from '../trip.ts'
 import type { Trip } from '../trip.ts'
-import type { PreparedWrite } from './prepare.ts'
+import type { Made } from './make.ts'
 
 /** Asks the EHR first ($validate, FHIR R4 resource-operation-validate); nothing is stored by it. */
 export async function validate(
-  { result }: PreparedWrite,
+  { result }: Pick<Made, 'result'>,
   { resource = '', id }: FhirRequest,
   trip: Trip,
 ): Promise<Refusal | undefined> {
@@ -20,7 +20,7 @@ export async function validate(
       method: 'POST',
       target: `${urls.prefix}/${path}/$validate`,
       headers: ['content-type', 'application/fhir+json'],
-      body: Buffer.from(JSON.stringify(result)),
+      body: Buffer.from(result),
     },
     trip,
   )

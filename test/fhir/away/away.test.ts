@@ -294,3 +294,110 @@ t.test('a large answer of which little is left', async (t) => {
   t.equal((await world.fetch(at('Observation'))).json().entry.length, 2)
   t.equal(asked(), 2)
 })
+
+t.test(
+  'writes of large records are judged and made in the worker, with the same outcome',
+  async (t) => {
+    const rules = [
+      {
+        feature: 'Documents',
+        resource: 'DocumentReference',
+        interactions: ['read', 'create', 'update', 'patch', 'delete'],
+      },
+    ]
+    const { world } = await open(t, { mode: { allow: rules } })
+    let made = 0
+    const { away } = world.deps
+    const inner = { ...away }
+    Object.assign(away, {
+      make: (question: Parameters<typeof away.make>[0]) => {
+        made += 1
+        return inner.make(question)
+      },
+    })
+    const page = 'A'.repeat(1_200_000)
+    const document = (about: string, data = page, id = 'd1'): object => ({
+      resourceType: 'DocumentReference',
+      id,
+      meta: { versionId: '3' },
+      status: 'current',
+      subject: { reference: `Patient/${about}` },
+      content: [{ attachment: { data } }],
+    })
+    const ask = (
+      method: string,
+      path: string,
+      body: unknown,
+      headers: Record<string, string> = {},
+    ): ReturnType<World['fetch']> =>
+      world.fetch(at(path), {
+        method,
+        headers: {
+          'content-type': `application/${method === 'PATCH' ? 'json-patch' : 'fhir'}+json`,
+          ...headers,
+        },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+    const stored = (record: object): void => {
+      world.ehr.answer = (incoming, outgoing, body) => {
+        const isRead = incoming.method === 'GET'
+        respondWith(isRead ? record : document('p1', ''), isRead ? 200 : 201)(
+          incoming,
+          outgoing,
+          body,
+        )
+      }
+    }
+    const writes = (): typeof world.ehr.seen =>
+      world.ehr.seen.filter(({ method }) => method !== 'GET')
+    const match = { 'if-match': 'W/"3"' }
+    const patch = [{ op: 'replace', path: '/status', value: 'superseded' }]
+
+    stored(document('p1', ''))
+    const number = JSON.stringify(document('p1')).replace('"status"', '"extension":[1.50],"status"')
+    t.equal((await ask('POST', 'DocumentReference', number)).status, 201)
+    t.match(writes()[0]?.body, '1.50', 'a number keeps its form')
+    t.notMatch(writes()[0]?.body, '"d1"', 'a new record has no id')
+    const linked = JSON.stringify(document('p1')).replace(
+      '"status"',
+      `"context":{"related":[{"reference":"${ours}${at('Observation/o1')}"}]},"status"`,
+    )
+    t.equal((await ask('PUT', 'DocumentReference/d1', linked, match)).status, 201)
+    t.match(writes()[1]?.body, `"${world.ehr.base}/Observation/o1"`, 'ours are theirs again')
+    t.equal(writes()[1]?.headers['if-match'], 'W/"3"')
+    t.equal(made, 2)
+    stored(document('p1'))
+    t.equal((await ask('PATCH', 'DocumentReference/d1', patch, match)).status, 201)
+    t.strictSame(JSON.parse(writes()[2]?.body ?? ''), patch)
+    t.equal((await ask('DELETE', 'DocumentReference/d1', '', match)).status, 201)
+    t.equal(writes().length, 4)
+    t.equal(made, 4)
+
+    const stale = { 'if-match': 'W/"2"' }
+    t.equal((await ask('PATCH', 'DocumentReference/d1', patch, stale)).status, 412)
+    const moves = [{ op: 'replace', path: '/subject/reference', value: 'Patient/p2' }]
+    t.equal((await ask('PATCH', 'DocumentReference/d1', moves, match)).status, 422)
+    t.equal((await ask('PUT', 'DocumentReference/d1', document('p2'), match)).status, 403)
+    t.equal((await ask('POST', 'DocumentReference', document('p2'))).status, 403)
+    stored(document('p2'))
+    t.equal((await ask('PATCH', 'DocumentReference/d1', patch, match)).status, 404)
+    t.equal((await ask('DELETE', 'DocumentReference/d1', '', match)).status, 404)
+    stored(document('p1', page, 'd2'))
+    t.equal((await ask('PUT', 'DocumentReference/d1', document('p1'), match)).status, 502)
+    t.equal(made, 11)
+    const deep = `{"resourceType":"DocumentReference","x":${'['.repeat(1_500_000)}`
+    t.equal((await ask('POST', 'DocumentReference', deep)).status, 400, 'no JSON')
+    const nested = `{"resourceType":"DocumentReference","x":${'['.repeat(700_000)}${']'.repeat(700_000)}}`
+    t.equal((await ask('POST', 'DocumentReference', nested)).status, 400, 'too deep')
+    const small = `{"resourceType":"DocumentReference","x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
+    t.equal(
+      (await ask('POST', 'DocumentReference', small)).status,
+      400,
+      'too deep, on the main thread',
+    )
+    const dense = `{"resourceType":"DocumentReference","x":[${'1,'.repeat(2_000_000)}${','.repeat(100_000)}1]}`
+    t.equal((await ask('POST', 'DocumentReference', dense)).status, 400, 'many values, and no JSON')
+    t.equal(writes().length, 4, 'nothing else was sent')
+    t.strictSame(world.faults, [])
+  },
+)
