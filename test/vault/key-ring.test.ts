@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { assert, property, string } from 'fast-check'
 import t from 'tap'
 import { Secret } from '../../src/config/secret.ts'
@@ -65,6 +65,27 @@ t.test('what any version has sealed opens for ever', async (t) => {
   t.strictSame(boxes.map(isPacked), [false, true])
   t.strictSame(boxes.map(sealedUnder), ['k1', 'k1'])
   t.equal(sealedUnder('garbage'), undefined)
+})
+
+/** As the versions that know text alone read it, written out here so that no change of ours changes it. */
+function openAsFirst(secret: Buffer, name: string, box: string): string {
+  const [form = '', id = '', body = ''] = box.split('.')
+  const bytes = Buffer.from(body, 'base64url')
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'smart-bff v1 launch', 32))
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+  decipher.setAAD(Buffer.from(`${form}.${id}.${name}`))
+  decipher.setAuthTag(bytes.subarray(-16))
+  return decipher.update(bytes.subarray(12, -16)).toString() + decipher.final('utf8')
+}
+
+t.test('what is sealed as text, a version that knows nothing else opens', async (t) => {
+  const secret = randomBytes(32)
+  const { seal } = createKeyRing([{ id: 'k1', secret: new Secret(secret.toString('base64url')) }])
+  const text = JSON.stringify(exampleRecord('launch-1', 1_750_000_000_000))
+  t.equal(
+    openAsFirst(secret, 'launch:{s}:launch-1', seal('launch', 'launch:{s}:launch-1', text)),
+    text,
+  )
 })
 
 t.test('a packed box is small, and bounded in what it unpacks to', async (t) => {
