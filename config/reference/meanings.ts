@@ -179,7 +179,8 @@ export const meanings: Readonly<Record<string, string>> = {
     'Applies though no patient is in context (`patient: optional`).',
   'tenants[].modes[].allow[].operation':
     'A named operation, such as `Patient/$everything`, by GET or by POST with a Parameters body.',
-  'tenants[].modes[].allow[].parameters[]': 'Parameters the app may give it.',
+  'tenants[].modes[].allow[].parameters[]':
+    'Parameters the app may give it; `resource` too, whose record is judged like the body of a write.',
   'tenants[].modes[].allow[].bundle[]':
     'Bundles the app may post. Every entry, writes too, is judged by its own rule as if it came alone; one that is refused refuses the whole.',
 

@@ -16,7 +16,7 @@ const shapes: Readonly<Record<Exclude<BodyKind, 'none'>, BodyShape>> = {
   },
   resource: { contentType: json('application/(?:fhir\\+)?json'), maxBytes: 4_194_304 },
   patch: { contentType: json('application/json-patch\\+json'), maxBytes: 1_048_576 },
-  parameters: { contentType: json('application/(?:fhir\\+)?json'), maxBytes: 65_536 },
+  parameters: { contentType: json('application/(?:fhir\\+)?json'), maxBytes: 1_048_576 },
   bundle: { contentType: json('application/(?:fhir\\+)?json'), maxBytes: 4_194_304 },
 }
 

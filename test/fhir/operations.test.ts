@@ -9,6 +9,7 @@ import type { Answer, World, WorldOptions } from './helper.ts'
 /** Operations by POST: what a Parameters body may say, and what becomes of it (fhir-access-and-audit.md 1.12, rows 23 to 26). */
 
 const at = (path: string): string => `/fhir/${launchId}/${path}`
+const ours = `http://localhost:3000/fhir/${launchId}`
 const allow = [
   { feature: 'Record', operation: 'Patient/$everything', parameters: ['start', '_type', 'code'] },
   { feature: 'Latest', operation: 'Observation/$lastn', parameters: ['code', 'max', '_elements'] },
@@ -145,7 +146,8 @@ t.test('nobody else, nothing unknown, nothing that cannot be judged', async (t) 
     ['$plan', [{ name: 'patient', valueReference: { reference: 'Practitioner/7' } }], 403],
     ['$plan', [{ name: 'identifier', valueString: 'urn:mrn|2' }], 403],
     ...[
-      { resource: { resourceType: 'Patient', id: 'p1' } },
+      { resource: { resourceType: 'Nothing', id: 'p1' } },
+      { resource: 'Patient/p1' },
       { part: [{ name: 'patient', valueString: 'p1' }] },
       { valueString: 'a', valueCode: 'b' },
       { valueString: 'a', extension: [] },
@@ -175,7 +177,7 @@ t.test('nobody else, nothing unknown, nothing that cannot be judged', async (t) 
     ['$plan', '[]', 400],
     ['$plan', '{', 400],
     ['$plan', `{"resourceType":"Parameters","parameter":${'['.repeat(30_000)}`, 400],
-    ['$plan', `{"resourceType":"Parameters","x":"${'x'.repeat(65_536)}"}`, 413],
+    ['$plan', `{"resourceType":"Parameters","x":"${'x'.repeat(1_048_576)}"}`, 413],
   ]
   for (const [path, body, status] of refused) {
     const answer = await post(world, path, body)
@@ -414,4 +416,104 @@ t.test('on the whole system, by GET as by POST: the patient in context, or nobod
   const none = await open(t, { patient: undefined, mode: { allow: rules, patient: 'none' } })
   none.ehr.answer = told
   t.equal((await none.fetch(at('$plan?patient=p2'))).status, 200, 'nobody is in context')
+})
+
+t.test('a record in the parameters is judged like the body of a write', async (t) => {
+  const rules = [
+    ...allow,
+    { feature: 'Check', operation: 'Observation/$validate', parameters: ['resource', 'mode'] },
+    { feature: 'Score', operation: '$score', parameters: ['resource', 'subject'] },
+    { feature: 'Find', operation: 'Patient/$match', parameters: ['resource'] },
+  ]
+  const world = await open(t, { mode: { allow: rules } })
+  const about = (patient: string, more: object = {}): object => ({
+    resourceType: 'Observation',
+    subject: { reference: `Patient/${patient}` },
+    ...more,
+  })
+  const given = (resource: unknown, name = 'resource'): object[] => [{ name, resource }]
+  const mode = { name: 'mode', valueCode: 'create' }
+  const precise = about('p1', { hasMember: [{ reference: `${ours}/Observation/o2` }] })
+  const answer = await post(world, 'Observation/$validate', [...given(precise), mode])
+  t.equal(answer.status, 200)
+  t.equal(answer.json().issue[0].code, 'informational')
+  t.strictSame(sentBody(world), [
+    {
+      name: 'resource',
+      resource: about('p1', { hasMember: [{ reference: `${world.ehr.base}/Observation/o2` }] }),
+    },
+    mode,
+  ])
+  t.match(world.audited[0], {
+    event: 'fhir.intended',
+    parameters: [{ name: 'resource', value: '' }, {}],
+  })
+  t.equal((await post(world, '$score', given(about('p1')))).status, 200)
+  t.strictSame(sentBody(world), [
+    { name: 'subject', valueString: 'Patient/p1' },
+    ...given(about('p1')),
+  ])
+  t.equal((await post(world, '$score', given({ resourceType: 'Patient', id: 'p1' }))).status, 200)
+  const sent = world.ehr.seen.length
+
+  const refused: [string, object[], number][] = [
+    ['Observation/$validate', given(about('p2')), 403],
+    [
+      'Observation/$validate',
+      given(about('p1', { performer: [{ reference: 'Patient/p2' }] })),
+      403,
+    ],
+    [
+      'Observation/$validate',
+      given(about('p1', { focus: [{ type: 'Patient', identifier: { value: '2' } }] })),
+      403,
+    ],
+    [
+      'Observation/$validate',
+      given(about('p1', { contained: [{ resourceType: 'Patient', id: 'x' }] })),
+      403,
+    ],
+    ['Observation/$validate', given({ resourceType: 'Observation' }), 403],
+    ['Observation/$validate', given({ ...about('p1'), resourceType: 'Condition' }), 400],
+    ['Observation/$validate', given(about('p1'), 'profile'), 403],
+    ['Observation/$validate', given(about('p1', { id: '../x' })), 400],
+    ['$score', given({ resourceType: 'Patient', id: 'p2' }), 403],
+    ['$score', given({ resourceType: 'Patient' }), 403],
+    ['$score', given(about('p1'), 'subject'), 403],
+    ['$score', given({ resourceType: 'Bundle', id: 'b', entry: [{ resource: about('p2') }] }), 403],
+    ['$score', given({ resourceType: 'Parameters', parameter: [] }), 403],
+    ['$score', given(about('p1', { url: 'Binary/b9' })), 403],
+    ['$score', [{ name: 'resource', resource: about('p1'), valueString: 'x' }], 400],
+    ['$score', [{ name: 'resource', part: given(about('p1')) }], 400],
+    ['Patient/$match', given({ resourceType: 'Patient', id: 'p1' }), 403],
+  ]
+  for (const [path, parameter, status] of refused) {
+    t.equal(
+      (await post(world, path, parameter)).status,
+      status,
+      `${path} ${JSON.stringify(parameter)}`,
+    )
+  }
+  t.equal(world.ehr.seen.length, sent, 'nothing was sent')
+  const reader = await open(t, { mode: { allow: rules }, granted: 'patient/Condition.rs' })
+  t.equal(
+    (await post(reader, 'Observation/$validate', given(about('p1')))).status,
+    400,
+    'no scope for it',
+  )
+
+  const nobody = await open(t, { patient: undefined, mode: { allow: rules, patient: 'none' } })
+  const found = {
+    resourceType: 'Bundle',
+    type: 'searchset',
+    entry: [{ resource: { resourceType: 'Patient', id: 'p2' } }],
+  }
+  nobody.ehr.answer = respondWith(found)
+  const match = await post(
+    nobody,
+    'Patient/$match',
+    given({ resourceType: 'Patient', name: [{ family: 'X' }] }),
+  )
+  t.equal(match.status, 200, 'where no patient is in context it may look for one')
+  t.equal(match.json().entry[0].resource.id, 'p2')
 })

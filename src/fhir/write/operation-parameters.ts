@@ -8,7 +8,8 @@ import type { ValueJudge } from './operation-values.ts'
 
 /**
  * The Parameters body of an operation by POST (FHIR R4 operations.html 3.2.0.1.1), read entry by entry: a name and one
- * value. A resource or parts inside an entry cannot be judged as whose they are, and are refused with all that is unknown.
+ * value, or a record, which is judged like the body of a write ($validate). Parts inside an entry mean what only the
+ * operation knows, and are refused with all that is unknown.
  */
 const maxEntries = 100
 const namePattern = /^_?[A-Za-z][A-Za-z0-9_-]{0,63}$/
@@ -41,12 +42,25 @@ function readEntry(item: unknown, judge: ValueJudge): Parameter | Refusal {
   const [only, ...others] = Object.entries(rest)
   if (typeof name !== 'string' || !namePattern.test(name)) return malformed()
   if (only === undefined || others.length > 0) return malformed()
+  if (only[0] === 'resource') return readResource(name, only[1], judge)
   const read = readValue(only[0], only[1], judge)
   if (read === 'malformed') return malformed()
   if (read === 'wrong_patient') return foreign()
   const { text, typed } = read
   if (judge.patient !== undefined && isAboutAnother(name, text, judge.patient)) return foreign()
   return { name, modifier: '', value: text, typed }
+}
+
+/** Whose the record is, it says itself; its name says nothing of a patient, or is refused. */
+function readResource(
+  name: string,
+  value: unknown,
+  { patient, resource }: ValueJudge,
+): Parameter | Refusal {
+  const judged = resource?.(value) ?? malformed()
+  if (isRefusal(judged)) return judged
+  if (patient !== undefined && isAboutAnother(name, '', patient)) return foreign()
+  return { name, modifier: '', value: '', typed: { member: 'resource', json: judged } }
 }
 
 function malformed(): Refusal {

@@ -1,6 +1,8 @@
 import { isJsonObject } from '../../smart/json.ts'
 import { parseReference } from '../../smart/references.ts'
 import { namesSomebodyElse } from '../operation-patient.ts'
+import type { JsonObject } from '../../smart/json.ts'
+import type { Refusal } from '../decision.ts'
 import type { TypedValue } from '../request.ts'
 
 /**
@@ -10,6 +12,8 @@ import type { TypedValue } from '../request.ts'
 export interface ValueJudge {
   readonly patient: string | undefined
   readonly base: string
+  /** Judges a whole record like the body of a write; without it there can be none. */
+  readonly resource?: (value: unknown) => JsonObject | Refusal
 }
 
 export type ValueFault = 'malformed' | 'wrong_patient'

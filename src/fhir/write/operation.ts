@@ -1,17 +1,26 @@
+import { isJsonObject } from '../../smart/json.ts'
+import type { JsonObject } from '../../smart/json.ts'
 import { patientFreeTypes } from '../../smart/patient-free.ts'
 import { decide } from '../decide.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Reply } from '../exchange.ts'
+import { expectationOf } from '../expectation.ts'
+import { idOf, typeOf } from '../judge.ts'
 import type { FhirRequest } from '../request.ts'
 import { createRestorer } from '../rewriter.ts'
 import { allow } from '../steps/allow.ts'
+import type { Permit } from '../steps/allow.ts'
 import type { Bound } from '../steps/bind.ts'
 import { outboundOf } from '../steps/forward.ts'
 import { fetchJudged } from '../trip.ts'
 import type { Trip } from '../trip.ts'
+import type { LaunchView } from '../view.ts'
 import { sendWrite } from './answer-write.ts'
+import { bringsBinary } from './attachments.ts'
+import { judgeBody } from './judge-body.ts'
+import type { MakeTools } from './make.ts'
 import { readParameters } from './operation-parameters.ts'
 import { restoreUrls } from './restore.ts'
 
@@ -36,7 +45,13 @@ export async function answerOperation(
 
   const { base, patient } = view
   const restorer = createRestorer({ ...deps, launch: launch.key.launch, base })
-  const parameters = readParameters(restoreUrls(parseExact(body), restorer), { patient, base })
+  const { urls } = deps.upstreams.of(view.tenant)
+  const value = restoreUrls(parseExact(body), restorer)
+  const parameters = readParameters(value, {
+    patient,
+    base,
+    resource: (record) => judgeRecordIn(record, named, view, { restorer, urls }),
+  })
   if (isRefusal(parameters)) return parameters
   const asked = { ...request, parameters }
   exchange.request = asked
@@ -47,8 +62,31 @@ export async function answerOperation(
 
   const unproved = await judgeRecord(bound, trip)
   if (unproved !== undefined) return unproved
-  const { urls } = deps.upstreams.of(view.tenant)
   return sendWrite(outboundOf(bound.sent, urls), bound, undefined, trip)
+}
+
+/** A record given to the operation: of a type that its answer might have, this patient's, and of the type asked about. */
+function judgeRecordIn(
+  value: unknown,
+  permit: Permit,
+  view: LaunchView,
+  { restorer, urls }: MakeTools,
+): JsonObject | Refusal {
+  const { resource, operation } = permit.request
+  const type = isJsonObject(value) ? typeOf(value) : undefined
+  if (!isJsonObject(value) || type === undefined) return refuse('FHIR_BODY_INVALID', 'malformed')
+  if (operation === '$validate' && type !== resource) {
+    return refuse('FHIR_BODY_INVALID', 'wrong_type')
+  }
+  const id = idOf(value)
+  if (id === undefined && Object.hasOwn(value, 'id')) return refuse('FHIR_BODY_INVALID', 'wrong_id')
+  const whole = { ...permit, coverage: { kind: 'all' }, sent: permit.request } as const
+  const expected = { ...expectationOf(whole, view), resource: type, id }
+  const judged = judgeBody(value, expected)
+  if (isRefusal(judged) || view.patient === undefined) return judged
+  return bringsBinary(judged, restorer.attachments, urls)
+    ? refuse('FHIR_PATIENT_FOREIGN', 'no_subject')
+    : judged
 }
 
 /** What it is called on may be somebody else's: it is read and judged before anything can happen to it (DESIGN rule 6). */
