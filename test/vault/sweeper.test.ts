@@ -213,6 +213,17 @@ t.test('a replica that dies after the end leaves its record to another', async (
   t.match(told, [{ launch: key.launch, state: 'expired', reason: 'idle', tenant: 'north' }])
 })
 
+t.test('a launch of a later version is left to the replicas that can read it', async (t) => {
+  const { clock, store, events, replica, begin } = setUp()
+  const { key } = await begin()
+  const version = (await store.readLaunch(key))?.version ?? 0
+  t.ok(await store.replaceLaunch(key, version, 'v9.k1.bytes'))
+  clock.time += minuteMs
+  await replica().sweep()
+  t.match(await store.readLaunch(key), { sealed: 'v9.k1.bytes', version: version + 1, ended: '' })
+  t.strictSame(events, [])
+})
+
 t.test('an audit that was down is told everything when it is back', async (t) => {
   const { clock, events, audit, replica, begin } = setUp()
   const { launches } = await begin(3)
