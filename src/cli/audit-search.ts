@@ -39,7 +39,8 @@ export const wantedNames = [
 
 export type SearchQuery =
   | { readonly ok: true; readonly query: ScanQuery; readonly asked: Asked }
-  | { readonly ok: false; readonly sentence: string }
+  /** `needsKeys`: that is all that is wrong with it. */
+  | { readonly ok: false; readonly sentence: string; readonly needsKeys: boolean }
 
 /** For the record of the search: nothing that was typed and is not in a record's form. */
 export type Asked = readonly { readonly name: string; readonly value: string }[]
@@ -53,6 +54,7 @@ export function readSearch(
   keys: { readonly pseudonyms: Pseudonyms; readonly tenants: readonly string[] } | undefined,
 ): SearchQuery {
   const faults: string[] = []
+  const locked: string[] = []
   const check = (name: WantedName, fits: (value: string) => boolean, expected: string) => {
     const value = wanted[name]
     if (value === undefined || fits(value)) return value
@@ -70,7 +72,7 @@ export function readSearch(
     if (pseudonymForm.test(value) || (name === 'user' && workforceReference.test(value)))
       return [value]
     if (keys !== undefined) return (tenants ?? []).flatMap((one) => make(one, value))
-    faults.push(`--${name} needs the configuration with its pseudonym keys, or a pseudonym`)
+    locked.push(`--${name} needs the configuration with its pseudonym keys, or a pseudonym`)
     return undefined
   }
   const query: ScanQuery = {
@@ -107,7 +109,10 @@ export function readSearch(
         limitDefault,
     ),
   }
-  if (faults[0] !== undefined) return { ok: false, sentence: faults.join('; ') }
+  const said = [...faults, ...locked]
+  if (said.length > 0) {
+    return { ok: false, sentence: said.join('; '), needsKeys: faults.length === 0 }
+  }
   return { ok: true, query, asked: askedFor(query, wanted) }
 }
 

@@ -39,6 +39,15 @@ function readPublicKeys(text: string): readonly KeyObject[] {
   return blocks.map((block) => createPublicKey(block))
 }
 
+/** Before anything is verified with it: another file is a slip of whoever typed its name. */
+export function holdsKeys(text: string): boolean {
+  try {
+    return readPublicKeys(text).length > 0
+  } catch {
+    return false
+  }
+}
+
 function reportOf(log: LogReport): string {
   const [first, ...others] = log.faults
   if (first !== undefined) {

@@ -4,7 +4,7 @@ import type { Config } from '../config/schema/config.ts'
 import { productVersion } from '../config/version.ts'
 import type { AuditSearchOptions, AuditVerifyOptions, Command } from './arguments.ts'
 import { readSearch, runAuditSearch, searchKeys } from './audit-search.ts'
-import { runAuditVerify } from './audit-verify.ts'
+import { holdsKeys, runAuditVerify } from './audit-verify.ts'
 import { reportConfig, reportFaults } from './check.ts'
 import { exit } from './exit-codes.ts'
 import { helpOf, helpText } from './help.ts'
@@ -123,6 +123,9 @@ async function contract(id: string, terminal: Terminal): Promise<number> {
 async function auditVerify(options: AuditVerifyOptions, terminal: Terminal): Promise<number> {
   const { directory, key, checkpoints, instance } = options
   const { output } = terminal
+  if (key !== undefined && !holdsKeys(readText(key))) {
+    return misused(`--key: ${key} holds no key in PEM form`, terminal)
+  }
   const keptNotes = checkpoints === undefined ? undefined : readText(checkpoints)
   if (directory !== undefined && key !== undefined) {
     return runAuditVerify({ directory, key: readText(key), instance, keptNotes }, output)
@@ -151,6 +154,7 @@ async function auditSearch(options: AuditSearchOptions, terminal: Terminal): Pro
     await runAuditSearch(directories, alone.query, json, terminal)
     return 0
   }
+  if (!alone.ok && !alone.needsKeys) return misused(alone.sentence, terminal)
   const config = loadOrSay(terminal)
   if (config === undefined) return exit.configuration
   const read = readSearch(wanted, searchKeys(config))

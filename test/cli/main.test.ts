@@ -151,6 +151,13 @@ t.test(
     const without = await run(missing, none)
     t.equal(without.code, 69)
     t.match(without.stderr, /none\.pem/)
+    const noKey = await run(['audit', 'verify', '--directory', directory, '--key', path], none)
+    t.match(noKey, {
+      code: 78,
+      stderr: /^smart-bff: --key: .*\.yaml holds no key in PEM form\.\n$/,
+    })
+    const slip = await run(['audit', 'search', directory, '--event', 'launch.refuse'], none)
+    t.match(slip, { code: 78, stderr: 'smart-bff: --event must be the name of an event.\n' })
   },
 )
 
