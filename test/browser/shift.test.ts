@@ -117,7 +117,8 @@ t.test('an EHR that has forgotten its tokens: asked in place, and back where it 
   const page = await newPage()
   await page.goto(desk)
   await page.getByRole('region', { name: 'Patient' }).waitFor({ timeout: 20_000 })
-  const address = page.url()
+  // The user has gone on within the app.
+  const deep = `${page.url()}trend?days=7#bp`
   t.equal(await write(page, 'a third letter'), 'kept')
   sandbox.control.revoke('all')
   t.equal(await read(page), 'authorization_expired')
@@ -133,12 +134,12 @@ t.test('an EHR that has forgotten its tokens: asked in place, and back where it 
       reason: 'LAUNCH_REAUTHORIZED_OTHER',
     })
     standalone(ada)
-    await page.goto(address)
+    await page.goto(deep)
     await button.waitFor({ timeout: 10_000 })
   })
 
   await button.click()
-  await page.waitForURL(address, { waitUntil: 'commit', timeout: 20_000 })
+  await page.waitForURL(deep, { waitUntil: 'commit', timeout: 20_000 })
   await page.getByRole('region', { name: 'Patient' }).waitFor({ timeout: 20_000 })
   t.equal(await read(page), 200)
   t.equal(await draftIn(page), 'a third letter')

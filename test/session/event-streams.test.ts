@@ -2,6 +2,7 @@ import { request as httpRequest, type ClientRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { eventRoutes } from '../../src/session/event-routes.ts'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { createEventStreams } from '../../src/session/event-streams.ts'
 import { browserRequests } from '../../src/session/launch-routes.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -207,3 +208,26 @@ t.test(
     heard.leave()
   },
 )
+
+t.test('a browser that takes nothing is let go, and its place is free', async (t) => {
+  const store = createEmbeddedStore({ now: Date.now })
+  const launches = Array.from({ length: 64 }, (_, n) => `launch-${n}-${'x'.repeat(24)}`)
+  const streams = createEventStreams({
+    store: { ...store, listLaunches: async () => launches },
+    heartbeatMs: 5,
+  })
+  t.teardown(() => streams.close())
+  const stream = await streams.open('S')
+  if (stream === undefined) throw new Error('not admitted')
+  t.equal(await streams.open('S'), undefined, 'while it stands nobody else is admitted')
+  // As behind a connection that is half open: nobody reads, nobody closes.
+  t.ok(await until(() => stream.destroyed), 'what waits for it is bounded')
+  let next: typeof stream | undefined
+  t.ok(
+    await until(() => {
+      void streams.open('S').then((opened) => (next ??= opened))
+      return next !== undefined
+    }),
+  )
+  next?.destroy()
+})
