@@ -183,7 +183,12 @@ async function abort(
   key: LaunchKey,
   cause: unknown,
 ): Promise<void> {
-  const story = { reason: refusalOf(cause).reason, actor: 'system', ...here(request) }
+  const story = {
+    reason: refusalOf(cause).reason,
+    actor: 'system',
+    ...here(request),
+    visited: true,
+  }
   const ended = await vault.end(key, 'ended', story)
   if (ended === undefined) return
   await audit.record(transitionOf(ended, 'ended', story))

@@ -19,6 +19,8 @@ export interface EndStory {
   readonly client?: string | undefined
   /** The drafts go with the session (DESIGN rule 15). */
   readonly forgetDraft?: boolean | undefined
+  /** It has a deadline soon without this end: its first one, or the claim of the sweeper who ends it. */
+  readonly visited?: boolean | undefined
 }
 
 /** An end that nobody has acknowledged. */
@@ -33,7 +35,8 @@ export interface UntoldStory {
 /** Longer than its own teller takes: the audit's two seconds, and the EHR's answer to the revocation. */
 export const tellWithinMs = 30_000
 
-export const writeStory = (story: EndStory, at: number): string => JSON.stringify({ at, ...story })
+export const writeStory = ({ visited: _, ...story }: EndStory, at: number): string =>
+  JSON.stringify({ at, ...story })
 
 const storyShape = z.object({
   at: z.number(),

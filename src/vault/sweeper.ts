@@ -121,7 +121,7 @@ async function settleLaunch(
   return 1
 }
 
-const bySystem = { actor: 'system' } as const
+const bySystem = { actor: 'system', visited: true } as const
 
 /** Somebody else has ended it, or it is not to be opened, or all replicas were away until its record was gone. */
 async function tellLate(

@@ -104,7 +104,8 @@ function endPart(
     async end(key, state, story = {}) {
       const ended = story.reason === 'launch_limit' ? `${state}.launch_limit` : state
       const note = noteOf(key.session, story)
-      const [stored] = await Promise.all([store.endLaunch(key, ended, note), visitSoon(key)])
+      const ending = store.endLaunch(key, ended, note)
+      const [stored] = await Promise.all([ending, story.visited ? undefined : visitSoon(key)])
       return stored && endedRecord(key, stored, state)
     },
 

@@ -149,6 +149,25 @@ t.test('what somebody else ended is his to tell', async (t) => {
   t.strictSame([events, revoked], [[], []])
 })
 
+t.test('a deadline that is left of an end that was told is taken away, and no more', async (t) => {
+  const { clock, store, vault, events, revoked, replica, begin } = setUp()
+  const { key, session } = await begin()
+  await vault.end(key, 'ended')
+  await vault.told(key)
+  await vault.endSession(session, 'ended')
+  await store.schedule(key, clock.time)
+  for (let visits = 0; visits < 3; visits += 1) {
+    await replica().sweep()
+    clock.time += minuteMs
+  }
+  for await (const left of store.listDue())
+    t.notOk(left.some(({ launch }) => launch === key.launch))
+  // Long after the record itself has gone.
+  clock.time += 24 * 60 * minuteMs
+  await replica().sweep()
+  t.strictSame([events, revoked], [[], []])
+})
+
 t.test('what somebody else ended and never told of is told for him, once', async (t) => {
   const { clock, vault, events, revoked, forgotten, replica, begin } = setUp()
   const { session, launches, key } = await begin(3)
