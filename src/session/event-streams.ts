@@ -90,6 +90,11 @@ function createStream(deps: {
     if (readable.writableLength > maxWaitingBytes) return void readable.destroy()
     readable.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
   }
+  /** A browser that takes nothing any more never takes the end either, and would keep its place. */
+  const finish = (): void => {
+    readable.end()
+    setTimeout(() => readable.destroy(), deps.heartbeatMs).unref()
+  }
   /** What lives now. A frame that does not find its launch here asks for itself. */
   const beat = async (): Promise<void> => {
     try {
@@ -106,7 +111,7 @@ function createStream(deps: {
   const renewAndBeat = async (): Promise<void> => {
     const held = await deps.renew().catch(() => true)
     // Another replica streams to this browser by now.
-    if (!held) return void readable.end()
+    if (!held) return finish()
     await beat()
   }
   const timer = setInterval(() => void renewAndBeat(), deps.heartbeatMs)
@@ -131,8 +136,8 @@ function createStream(deps: {
       if (change.launch !== undefined) return
       // A launch that has begun since the last beat is in nobody's list: its frame asks for itself.
       say('heartbeat', { launches: [] })
-      readable.end()
+      finish()
     },
-    end: () => void readable.end(),
+    end: finish,
   }
 }

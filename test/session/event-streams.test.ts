@@ -214,7 +214,7 @@ t.test('a browser that takes nothing is let go, and its place is free', async (t
   const launches = Array.from({ length: 64 }, (_, n) => `launch-${n}-${'x'.repeat(24)}`)
   const streams = createEventStreams({
     store: { ...store, listLaunches: async () => launches },
-    heartbeatMs: 5,
+    heartbeatMs: 10,
   })
   t.teardown(() => streams.close())
   const stream = await streams.open('S')
@@ -230,4 +230,15 @@ t.test('a browser that takes nothing is let go, and its place is free', async (t
     }),
   )
   next?.destroy()
+})
+
+t.test('a browser that does not even take the end keeps no place', async (t) => {
+  const store = createEmbeddedStore({ now: Date.now })
+  const streams = createEventStreams({ store, heartbeatMs: 20 })
+  t.teardown(() => streams.close())
+  const stream = await streams.open('S')
+  if (stream === undefined) throw new Error('not admitted')
+  // Nobody reads it; its session ends.
+  await store.endSession('S', 'ended')
+  t.ok(await until(() => stream.destroyed))
 })
