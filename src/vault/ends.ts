@@ -35,8 +35,10 @@ export interface UntoldStory {
 /** Longer than its own teller takes: the audit's two seconds, and the EHR's answer to the revocation. */
 export const tellWithinMs = 30_000
 
-export const writeStory = ({ visited: _, ...story }: EndStory, at: number): string =>
-  JSON.stringify({ at, ...story })
+export function writeStory(story: EndStory, at: number): string {
+  const { reason, actor, request, client, forgetDraft } = story
+  return JSON.stringify({ at, reason, actor, request, client, forgetDraft })
+}
 
 const storyShape = z.object({
   at: z.number(),

@@ -42,12 +42,12 @@ t.test('six launches from an empty jar, and the session ended in their midst', a
       const launch = /\/app\/([\w-]+)\/$/.exec(url)?.[1]
       return { patient, launch, state: response.headers.get('smart-bff-state') }
     })
+    // As soon as one frame has its session, or when some of them stand already.
+    const inTheMidst = (): boolean =>
+      browser.jar.cookies.has('__Host-smart-bff') && done >= round % 4
     const ended = (async () => {
-      // As soon as one frame has its session, or when some of them stand already.
-      while (!browser.jar.cookies.has('__Host-smart-bff') || done < round % 4) {
-        // oxlint-disable-next-line no-await-in-loop -- looking again is the point
-        await sleep(1)
-      }
+      // oxlint-disable-next-line no-await-in-loop -- looking again is the point
+      while (!inTheMidst()) await sleep(1)
       return endAll(browser)
     })()
     // oxlint-disable-next-line no-await-in-loop -- see above
