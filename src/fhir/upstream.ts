@@ -4,6 +4,7 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import { quirksOf } from '../ehr/quirks.ts'
 import { tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
+import { headerBytesMax } from './resilience/reading.ts'
 import type { Reading } from './resilience/reading.ts'
 import type { Borrower, Slabs } from './resilience/slabs.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
@@ -137,6 +138,7 @@ function createPool(tenant: Tenant, origin: string, reading: Reading): Dispatche
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     keepAliveTimeout: 10_000,
+    maxHeaderSize: headerBytesMax,
   }
   const timeout = Math.min(connectTimeoutMsMax, timeoutMs)
   if (proxy !== undefined) {

@@ -1,9 +1,11 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { Pool } from 'undici'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createReading } from '../../src/fhir/resilience/reading.ts'
+import { newCertificate } from '../support/certificate.ts'
 
 /** What undici gives is what the EHR sent, in whatever pieces it comes, though the memory is used again and again. */
 interface Got {
@@ -15,18 +17,20 @@ interface Got {
 type Cut = (whole: Buffer) => readonly Buffer[]
 
 /** An EHR that answers `/<mark>/<bytes>` in the pieces that `cut` makes of it, each in a packet of its own. */
-async function startEhr(t: Test, cut: Cut): Promise<string> {
-  const server = createServer((socket) => {
+async function startEhr(t: Test, cut: Cut, secure = false): Promise<string> {
+  const answer = (socket: Socket): void => {
     socket.setNoDelay(true)
     socket.on('error', () => undefined)
     socket.on('data', (request: Buffer) => {
       const [, mark = '', bytes = ''] = /\/(\w+)\/(\d+)/.exec(request.toString()) ?? []
       void send(socket, cut(answerOf(mark, Number(bytes))))
     })
-  }).listen(0, '127.0.0.1')
+  }
+  const server = secure ? createTlsServer(newCertificate(), answer) : createServer(answer)
+  server.listen(0, '127.0.0.1')
   t.teardown(() => server.close())
   await new Promise((resolve) => server.once('listening', resolve))
-  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`
+  return `${secure ? 'https' : 'http'}://127.0.0.1:${String((server.address() as AddressInfo).port)}`
 }
 
 async function send(socket: Socket, pieces: readonly Buffer[]): Promise<void> {
@@ -57,7 +61,10 @@ function answerOf(mark: string, bytes: number): Buffer {
 }
 
 function openPool(t: Test, origin: string, connections: number): Pool {
-  const pool = new Pool(origin, { connections, connect: { onread: createReading() } })
+  const pool = new Pool(origin, {
+    connections,
+    connect: { onread: createReading(), rejectUnauthorized: false },
+  })
   t.teardown(() => pool.destroy())
   return pool
 }
@@ -77,7 +84,7 @@ function ask(pool: Pool, mark: string, bytes: number, pauses = false): Promise<G
         },
         onResponseData: (controller, chunk) => {
           chunks.push(Buffer.from(chunk))
-          if (chunk.length > 20_480) memories.add(chunk.buffer)
+          if (chunk.length > 14_336) memories.add(chunk.buffer)
           if (!pauses) return
           controller.pause()
           setTimeout(() => controller.resume(), 2)
@@ -102,36 +109,43 @@ const pieces =
     )
 
 t.test('in pieces of every kind, one after the other and at once', async (t) => {
-  for (const size of [7, 1000, 20_480, 20_481, 65_536, 65_537, 1_000_000]) {
-    const pool = openPool(t, await startEhr(t, pieces(size)), 4)
-    const bytes = size < 1000 ? [0, 1, 3000] : [0, 1, 19_000, 65_536, 300_000]
-    const asked = bytes.flatMap((one, index) =>
-      ['aa', 'bbb', 'ccccc', 'd'].map((mark) => ({ mark: `${mark}${String(index)}`, one })),
-    )
-    const got = await Promise.all(asked.map(({ mark, one }) => ask(pool, mark, one)))
-    t.ok(
-      got.every((answer, index) => isWhole(answer, asked[index]!.mark, asked[index]!.one)),
-      `of ${String(size)} bytes`,
-    )
-  }
+  for (const secure of [false, true])
+    for (const size of [7, 1000, 14_336, 14_337, 65_536, 65_537, 1_000_000]) {
+      const pool = openPool(t, await startEhr(t, pieces(size), secure), 4)
+      const bytes = size < 1000 ? [0, 1, 3000] : [0, 1, 19_000, 65_536, 300_000]
+      const asked = bytes.flatMap((one, index) =>
+        ['aa', 'bbb', 'ccccc', 'd'].map((mark) => ({ mark: `${mark}${String(index)}`, one })),
+      )
+      const got = await Promise.all(asked.map(({ mark, one }) => ask(pool, mark, one)))
+      t.ok(
+        got.every((answer, index) => isWhole(answer, asked[index]!.mark, asked[index]!.one)),
+        `of ${String(size)} bytes${secure ? ', TLS' : ''}`,
+      )
+    }
 })
 
-t.test('a reader that pauses: what waits for it is not read over', async (t) => {
-  const pool = openPool(t, await startEhr(t, pieces(25_000)), 4)
-  const marks = ['slow1', 'fast2', 'slow3', 'fast4', 'slow5', 'fast6']
-  const got = await Promise.all(
-    marks.map((mark) => ask(pool, mark, 1_000_000, mark.startsWith('slow'))),
+for (const secure of [false, true])
+  t.test(
+    `a reader that pauses: what waits for it is not read over${secure ? ', TLS' : ''}`,
+    async (t) => {
+      const pool = openPool(t, await startEhr(t, pieces(25_000), secure), 4)
+      const marks = ['slow1', 'fast2', 'slow3', 'fast4', 'slow5', 'fast6']
+      const got = await Promise.all(
+        marks.map((mark) => ask(pool, mark, 1_000_000, mark.startsWith('slow'))),
+      )
+      for (const [index, mark] of marks.entries()) t.ok(isWhole(got[index]!, mark, 1_000_000), mark)
+    },
   )
-  for (const [index, mark] of marks.entries()) t.ok(isWhole(got[index]!, mark, 1_000_000), mark)
-})
 
-t.test('the memory is used again', async (t) => {
-  const pool = openPool(t, await startEhr(t, pieces(1_000_000)), 2)
-  const memories = new Set<ArrayBufferLike>()
-  for (let count = 0; count < 50; count += 1) {
-    const got = await ask(pool, 'again', 500_000)
-    for (const memory of got.memories) memories.add(memory)
-  }
-  t.ok(memories.size > 0)
-  t.ok(memories.size < 10, `${String(memories.size)} for 25 MB`)
-})
+for (const secure of [false, true]) {
+  t.test(`the memory is used again${secure ? ', TLS' : ''}`, async (t) => {
+    const pool = openPool(t, await startEhr(t, pieces(1_000_000), secure), 2)
+    const memories = new Set<ArrayBufferLike>()
+    for (let count = 0; count < 50; count += 1) {
+      const got = await ask(pool, 'again', 500_000)
+      for (const memory of got.memories) memories.add(memory)
+    }
+    t.ok(memories.size > 0)
+    t.ok(memories.size < 10, `${String(memories.size)} for 25 MB`)
+  })
+}

@@ -15,8 +15,10 @@ export interface Reading {
 }
 
 const readBytes = 65_536
-/** More than the longest header section that undici takes. */
-const shortBytes = 20_480
+/** Headers of an answer, at most; an EHR sends one or two. */
+export const headerBytesMax = 12_288
+/** Longer than a header section, and shorter than a record of TLS (RFC 8446 5.1), which is what one read gives there. */
+const shortBytes = 14_336
 /** What lies ready in a process (DESIGN rule 17). */
 const readyMax = 128
 
