@@ -172,6 +172,8 @@ function dispatch(
   return new Promise((resolve) => {
     let collected = collect(0, limits)
     let size = 0
+    /** On the EHR's word for it: the memory for all that it announced is taken at once. */
+    let held = 0
     let sent = false
     let status = 0
     let headers: RawAnswer['headers'] = {}
@@ -207,17 +209,23 @@ function dispatch(
           else sent = true
         },
         onResponseStart: (_, statusCode, received) => {
-          if (statusCode < 200) return
+          if (statusCode < 200 || settled) return
           status = statusCode
           headers = received
           const length = Number(received['content-length'] ?? 0)
           if (length > limits.maxBodyBytes) stop('too_large')
-          else collected = collect(length, limits)
+          else if (!limits.hold(ask.listener, length)) stop('memory')
+          else {
+            held = length
+            collected = collect(length, limits)
+          }
         },
         onResponseData: (_, chunk) => {
+          // Its memory may be another request's by now.
+          if (settled) return
           size += chunk.length
           if (size > limits.maxBodyBytes) stop('too_large')
-          else if (!limits.hold(ask.listener, chunk.length)) stop('memory')
+          else if (size > held && !limits.hold(ask.listener, chunk.length)) stop('memory')
           else collected.add(chunk)
         },
         onResponseEnd: () => {
@@ -231,9 +239,6 @@ function dispatch(
   })
 }
 
-/** So much memory is taken on the EHR's word for it; what is longer is taken as it comes. */
-const announcedMax = 1_048_576
-
 interface Collected {
   add(chunk: Buffer): void
   body(): Buffer
@@ -241,8 +246,9 @@ interface Collected {
 
 /** What comes is copied at once: its memory is read into again (resilience/reading.ts). */
 function collect(length: number, { lend }: Limits): Collected {
-  if (length > 0 && length <= announcedMax) {
-    const whole = lend(length)
+  if (length > 0) {
+    // A small one stands in memory that Node shares out.
+    const whole = length < 4096 ? Buffer.allocUnsafe(length) : lend(length)
     let at = 0
     return {
       add: (chunk) => {
