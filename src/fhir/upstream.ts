@@ -9,6 +9,7 @@ import type { Reading } from './resilience/reading.ts'
 import type { Borrower, Slabs } from './resilience/slabs.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { createCollector } from './collect.ts'
 import { unfold } from './unfold.ts'
 import { streamBody } from './upstream-stream.ts'
 import { createUpstreamUrls } from './upstream-url.ts'
@@ -170,10 +171,8 @@ function dispatch(
   limits: Limits,
 ): Promise<RawAnswer | UpstreamFault> {
   return new Promise((resolve) => {
-    let collected = collect(0, limits)
-    let size = 0
-    /** On the EHR's word for it: the memory for all that it announced is taken at once. */
-    let held = 0
+    const hold = (bytes: number): boolean => limits.hold(ask.listener, bytes)
+    const collector = createCollector({ ...limits, hold })
     let sent = false
     let status = 0
     let headers: RawAnswer['headers'] = {}
@@ -212,24 +211,17 @@ function dispatch(
           if (statusCode < 200 || settled) return
           status = statusCode
           headers = received
-          const length = Number(received['content-length'] ?? 0)
-          if (length > limits.maxBodyBytes) stop('too_large')
-          else if (!limits.hold(ask.listener, length)) stop('memory')
-          else {
-            held = length
-            collected = collect(length, limits)
-          }
+          const fault = collector.begin(received['content-length'])
+          if (fault !== undefined) stop(fault)
         },
         onResponseData: (_, chunk) => {
-          // Its memory may be another request's by now.
+          // The memory may be another request's by now.
           if (settled) return
-          size += chunk.length
-          if (size > limits.maxBodyBytes) stop('too_large')
-          else if (size > held && !limits.hold(ask.listener, chunk.length)) stop('memory')
-          else collected.add(chunk)
+          const fault = collector.add(chunk)
+          if (fault !== undefined) stop(fault)
         },
         onResponseEnd: () => {
-          settle({ kind: 'raw', status, headers, body: collected.body() })
+          settle({ kind: 'raw', status, headers, body: collector.body() })
         },
         onResponseError: (_, error) => {
           settle({ kind: 'fault', fault: isTimeout(error) ? 'timeout' : 'unreachable', sent })
@@ -237,38 +229,6 @@ function dispatch(
       },
     )
   })
-}
-
-interface Collected {
-  add(chunk: Buffer): void
-  body(): Buffer
-}
-
-/** What comes is copied at once: its memory is read into again (resilience/reading.ts). */
-function collect(length: number, { lend }: Limits): Collected {
-  if (length > 0) {
-    // A small one stands in memory that Node shares out.
-    const whole = length < 4096 ? Buffer.allocUnsafe(length) : lend(length)
-    let at = 0
-    return {
-      add: (chunk) => {
-        at += chunk.copy(whole, at)
-      },
-      body: () => (at === length ? whole : whole.subarray(0, at)),
-    }
-  }
-  const chunks: Buffer[] = []
-  return {
-    add: (chunk) => {
-      chunks.push(Buffer.from(chunk))
-    },
-    body: () => {
-      const whole = lend(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-      let at = 0
-      for (const chunk of chunks) at += chunk.copy(whole, at)
-      return whole
-    },
-  }
 }
 
 /** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */
