@@ -454,6 +454,11 @@ t.test('one refused entry refuses the whole, and nothing is sent', async (t) => 
   t.equal(bundles(world), 0)
   t.notMatch(events(world).join(' '), /intended|written/)
 
+  const link = [{ op: 'add', path: '/derivedFrom', value: [{ reference: urn }] }]
+  const patched = [post(about(undefined), {}, urn), patch('Observation/o1', link, 'W/"3"')]
+  t.equal((await send(world, patched)).status, 403, 'nobody resolves a urn in a patch')
+  t.equal(bundles(world), 0)
+
   const reader = await open(t, { granted: 'patient/*.rs' })
   ehr(reader, answers('transaction'), stored)
   t.equal((await send(reader, [good])).status, 403, 'no scope')

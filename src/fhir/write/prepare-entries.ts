@@ -37,7 +37,9 @@ export async function prepareEntries(
   for (const { bound, entry } of entries) {
     const { ifMatch, ifNoneExist, urn, body = new Uint8Array(0) } = entry
     if (isWrite(bound.request.interaction)) {
-      const ask = { body, ifMatch, ifNoneExist, siblings, large }
+      // No server looks for references in a patch, which comes as a Binary: they would stay as they are.
+      const known = bound.request.interaction === 'patch' ? {} : siblings
+      const ask = { body, ifMatch, ifNoneExist, siblings: known, large }
       const write = await prepareWrite(ask, bound, ruleOf(bound, trip), trip)
       if (isRefusal(write)) return write
       prepared.push({ bound, write, ifMatch, urn })
