@@ -80,7 +80,8 @@ export function createRecorder(deps: RecorderDeps): Recorder {
 /**
  * What is no question any more: a launch that ended has ended, and a write that was sent was sent, whether it can be
  * recorded or not. Such records are held while there is an outage and written behind the record of it, with their own
- * time; all others were refused together with what they were of.
+ * time; all others were refused together with what they were of. One that a hanging disk wrote after all stands there
+ * twice.
  */
 const happened: ReadonlySet<AuditEventName> = new Set<AuditEventName>([
   'launch.failed',

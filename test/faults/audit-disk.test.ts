@@ -119,21 +119,23 @@ const metric = async (name: string): Promise<string> =>
     await (await plainFetch(`${site}/metrics`)).text(),
   )?.[1] ?? ''
 
+const write = (): Promise<Response> =>
+  browser.fetch(`/fhir/${launch}/Observation/${observation.id}`, {
+    method: 'PUT',
+    headers: {
+      origin: publicUrl,
+      'content-type': 'application/fhir+json',
+      'if-match': `W/"${observation.meta?.versionId ?? 1}"`,
+    },
+    body: JSON.stringify(observation),
+  })
+
 /** Each door that shows something of a patient, lets someone in, or changes anything. */
 const doors: Readonly<Record<string, () => Promise<Response>>> = {
   'a read': () => browser.fetch(`/fhir/${launch}/Patient/${amara.id}`),
   'a search': () => browser.fetch(`/fhir/${launch}/Observation?_count=5`),
   'a refused read': () => browser.fetch(`/fhir/${launch}/Condition/1`),
-  'a write': () =>
-    browser.fetch(`/fhir/${launch}/Observation/${observation.id}`, {
-      method: 'PUT',
-      headers: {
-        origin: publicUrl,
-        'content-type': 'application/fhir+json',
-        'if-match': `W/"${observation.meta?.versionId ?? 1}"`,
-      },
-      body: JSON.stringify(observation),
-    }),
+  'a write': write,
   'a launch': async () =>
     (await replica.browser().navigate(sandbox.createLaunch({ patient: amara.id }).url)).response,
   'a launch of nobody': () => plainFetch(`${replica.public}/launch?iss=https://x.example&launch=1`),
@@ -255,13 +257,46 @@ for (const { name, code, begin, end } of disks) {
   })
 }
 
+t.test(
+  'a write that is under way when the disk fills: uncertain, and its outcome is told later',
+  async (t) => {
+    const sent = (): number => sandbox.requests().filter(({ method }) => method === 'PUT').length
+    const before = sent()
+    const gaps = records().split('"audit.recovered"').length
+    sandbox.control.setFaults([{ where: 'fhir', kind: 'delay', delayMs: 1000 }])
+    const writing = write()
+    await until(sent, (count) => count > before)
+    put('ENOSPC')()
+    const response = await writing
+    put('')()
+    sandbox.control.setFaults([])
+    t.equal(response.headers.get('smart-bff-state'), 'write_uncertain')
+    t.match(await response.text(), '"resourceType":"OperationOutcome"')
+    const incident = response.headers.get('smart-bff-request') ?? ''
+    const own = await until(
+      () =>
+        records()
+          .split('\n')
+          .filter((line) => line.includes(`"request":"${incident}"`)),
+      (lines) => lines.length > 1,
+    )
+    t.match(own[0], '"event":"fhir.intended"')
+    t.match(own.at(-1), /"event":"fhir\.(?:written|uncertain)"/)
+    t.equal(records().split('"audit.recovered"').length, gaps + 1)
+  },
+)
+
 t.test('nothing was answered that is not on record, and the files are whole', async (t) => {
   const text = records()
   t.same(
     answered.filter((incident) => !text.includes(`"request":"${incident}"`)),
     [],
   )
-  t.equal(text.match(/"event":"audit\.recovered"/g)?.length, disks.length, 'each gap is on record')
+  t.equal(
+    text.match(/"event":"audit\.recovered"/g)?.length,
+    disks.length + 1,
+    'each gap is on record',
+  )
   const { code, output } = await deployment.run(['audit', 'verify'])
   t.equal(code, 0, output)
 })
