@@ -58,13 +58,25 @@ async function serve(): Promise<void> {
     if (sentence === undefined) throw error
     print(process.stderr, `smart-bff: ${sentence}\n`)
     // Nothing half-started: what is open already is closed, the audit with its last checkpoint.
-    await app?.stop()
+    if (app !== undefined) await stop(app)
     process.exit(exit.unavailable)
   }
   await stopping
-  // A failure to stop is a fault of ours: unhandled, it ends the process with its stack trace.
-  await app.stop()
-  process.exit(0)
+  process.exit(await stop(app))
+}
+
+/** The exit code. What a stop can meet outside, such as a disk that is full or gone, is one line as well. */
+async function stop(app: App): Promise<number> {
+  try {
+    await app.stop()
+    return 0
+  } catch (error) {
+    const sentence = startFailure(error)
+    // A fault of ours: unhandled, it ends the process with its stack trace.
+    if (sentence === undefined) throw error
+    print(process.stderr, `smart-bff: not stopped in order: ${sentence}\n`)
+    return exit.unavailable
+  }
 }
 
 /**

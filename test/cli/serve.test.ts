@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -332,6 +333,18 @@ t.test('SIGTERM while it still waits for the store: stops as well', async (t) =>
   const said = await running.ended()
   t.ok(said.code === 0 || said.code === 69, String(said.code))
   t.equal(closedInOrder(audit).at(-1), 'audit.closed')
+})
+
+t.test('a stop whose audit folder is gone: one line, and no stack trace', async (t) => {
+  const { path, audit } = write({})
+  const running = start(path)
+  await running.says(/smart-bff serves/)
+  renameSync(audit, `${audit}-gone`)
+  running.child.kill('SIGTERM')
+  const said = await running.ended()
+  t.equal(said.code, 69)
+  t.match(said.stderr, /smart-bff: not stopped in order: does not exist: \S+\n$/)
+  t.notMatch(said.stderr, / at /)
 })
 
 t.test('a stop that takes too long ends at the limit', async (t) => {
