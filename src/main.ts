@@ -58,15 +58,15 @@ async function serve(): Promise<void> {
     if (sentence === undefined) throw error
     print(process.stderr, `smart-bff: ${sentence}\n`)
     // Nothing half-started: what is open already is closed, the audit with its last checkpoint.
-    if (app !== undefined) await stop(app)
+    if (app !== undefined) await stopInOrder(app)
     process.exit(exit.unavailable)
   }
   await stopping
-  process.exit(await stop(app))
+  process.exit(await stopInOrder(app))
 }
 
 /** The exit code. What a stop can meet outside, such as a disk that is full or gone, is one line as well. */
-async function stop(app: App): Promise<number> {
+async function stopInOrder(app: App): Promise<number> {
   try {
     await app.stop()
     return 0

@@ -6,6 +6,7 @@ import { rawKeys } from '../support/config.ts'
 import { startHospital, type Hospital } from '../support/hospital.ts'
 import { newSecretKey } from '../support/keys.ts'
 import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 /**
  * The rotation of the encryption key and of the session secret as docs/operate.md says, by reloads of two replicas that
@@ -56,7 +57,10 @@ t.test('keys are rotated by reloads under load', { timeout: 120_000 }, async (t)
   const working = [0, 1, 2, 3].map(work)
   const readOn = async (): Promise<void> => {
     const before = reads
-    while (reads < before + 60) await new Promise((resolve) => setTimeout(resolve, 20))
+    await until(
+      () => reads,
+      (count) => count > before + 60,
+    )
   }
   const reload = async (
     { app, config }: Hospital,
