@@ -182,6 +182,7 @@ const rows: readonly Row[] = [
     without: 'patient/*.crus',
   },
   { row: 21, allowed: [], refused: ['DELETE Observation?code=1', 'DELETE Observation', 'DELETE '] },
+  // Allowed: batch-writes.test.ts, more-interactions.test.ts.
   { row: 22, allowed: [], refused: ['PUT ', 'PATCH '] },
   {
     row: 23,
