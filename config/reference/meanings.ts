@@ -169,7 +169,8 @@ export const meanings: Readonly<Record<string, string>> = {
     'Search parameters the app may use, with their modifier where one is allowed. The patient is set by smart-bff and needs no listing.',
   'tenants[].modes[].allow[].include[]':
     '`_include` targets, such as `Observation:encounter`. Their type needs a rule of its own.',
-  'tenants[].modes[].allow[].upsert': 'An update may create a resource that does not exist.',
+  'tenants[].modes[].allow[].upsert':
+    'An update may create a resource that does not exist; it is then sent with `If-None-Match: *`.',
   'tenants[].modes[].allow[].unversioned':
     'A write is possible though the EHR gives no versions. Two users may then overwrite each other.',
   'tenants[].modes[].allow[].validate': 'The EHR’s `$validate` must agree before a write is sent.',

@@ -491,6 +491,14 @@ t.test('rules with unversioned, upsert, validate and confirm', async (t) => {
   const goal = { ...about('g1'), resourceType: 'Goal' }
   t.equal((await send(world, [put(condition), put(goal)])).status, 200)
   t.notMatch(JSON.stringify(sentBundle(world)), 'ifMatch')
+  t.strictSame(
+    sentBundle(world).entry.map(({ request }) => request),
+    [
+      { method: 'PUT', url: 'Condition/c1' },
+      { method: 'PUT', url: 'Goal/g1', ifNoneMatch: '*' },
+    ],
+    'what is not there yet must still not be there',
+  )
   t.equal((await send(world, [put(goal, 'W/"3"')])).status, 412, 'a version of what is not there')
   t.equal(bundles(world), 1)
   t.equal((await send(world, [post(plan)])).status, 422)

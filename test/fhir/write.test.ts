@@ -10,7 +10,7 @@ const rules = [
     interactions: ['read', 'create', 'update', 'patch', 'delete', 'search-type'],
     search: ['identifier'],
   },
-  { feature: 'Plans', resource: 'CarePlan', interactions: ['update'], upsert: true },
+  { feature: 'Plans', resource: 'CarePlan', interactions: ['update', 'delete'], upsert: true },
   { feature: 'Goals', resource: 'Goal', interactions: ['update'], unversioned: true },
   { feature: 'Checked', resource: 'Condition', interactions: ['create'], validate: true },
   { feature: 'Confirmed', resource: 'Procedure', interactions: ['create'], confirm: true },
@@ -309,6 +309,7 @@ t.test('rules: upsert, unversioned, validate', async (t) => {
   const plan = { resourceType: 'CarePlan', id: 'c1', subject: { reference: 'Patient/p1' } }
   ehrWith(world, undefined, plan, 201)
   t.equal((await ask(world, 'PUT', 'CarePlan/c1', plan)).status, 201, 'an upsert by rule')
+  t.match(world.ehr.seen.at(-1), { method: 'PUT', headers: { 'if-none-match': '*' } })
   const goal = { resourceType: 'Goal', id: 'g1', subject: { reference: 'Patient/p1' } }
   world.ehr.answer = respondWith(goal)
   t.equal((await ask(world, 'PUT', 'Goal/g1', goal)).status, 200, 'an EHR without versions')
@@ -542,4 +543,60 @@ t.test('what a patch makes keeps its decimals where the EHR is asked first', asy
   const asked = world.ehr.seen.find(({ url }) => url.endsWith('$validate'))?.body
   t.match(asked, '"valueQuantity":{"value":1.50}')
   t.match(asked, '"value":2.0}')
+})
+
+t.test('an update that creates never replaces what somebody else has created', async (t) => {
+  const world = await open(t)
+  const plan = { resourceType: 'CarePlan', id: 'c1', subject: { reference: 'Patient/p1' } }
+  let created = false
+  world.ehr.answer = (incoming, outgoing, body) => {
+    const current = { ...plan, meta: { versionId: '3' } }
+    if (incoming.method === 'GET') {
+      return respondWith(created ? current : {}, created ? 200 : 404)(incoming, outgoing, body)
+    }
+    // It came into being between our read and our write (RFC 9110 13.1.2).
+    const refused = incoming.headers['if-none-match'] === '*'
+    created = true
+    return respondWith(refused ? {} : plan, refused ? 412 : 200)(incoming, outgoing, body)
+  }
+  const late = await ask(world, 'PUT', 'CarePlan/c1', plan)
+  t.equal(late.status, 412)
+  t.equal(late.headers['smart-bff-state'], 'write_conflict')
+  t.match(world.audited.at(-1), { event: 'fhir.refused', state: 'write_conflict' })
+  world.ehr.seen.length = 0
+  t.equal((await ask(world, 'PUT', 'CarePlan/c1', plan)).status, 428, 'it exists: which version?')
+  t.equal((await ask(world, 'DELETE', 'CarePlan/c1', undefined)).status, 428, 'to delete it, too')
+  t.strictSame(writes(world), [])
+  world.ehr.answer = respondWith({ ...plan, meta: { versionId: '3' } })
+  t.equal((await ask(world, 'PUT', 'CarePlan/c1', plan, version)).status, 200)
+  const sent = world.ehr.seen.at(-1)?.headers
+  t.equal(sent?.['if-match'], 'W/"3"')
+  t.equal(sent?.['if-none-match'], undefined)
+})
+
+t.test('what the app wrote wrong is no finding about the EHR, what the EHR sent is', async (t) => {
+  const world = await open(t)
+  ehrWith(world, stored, stored)
+  for (const body of [
+    { ...stored, subject: { reference: 'Patient/p2' } },
+    { ...stored, subject: undefined },
+    { ...stored, id: 'o2' },
+    { ...stored, resourceType: 'Condition' },
+  ]) {
+    const answer = await ask(world, 'PUT', 'Observation/o1', body, version)
+    t.ok([400, 403].includes(answer.status), `${answer.status}`)
+  }
+  t.strictSame(writes(world), [])
+  t.strictSame(world.findings, [])
+  const foreign = { ...stored, subject: { reference: 'Patient/p2' } }
+  ehrWith(world, foreign, stored)
+  t.equal((await ask(world, 'PUT', 'Observation/o1', stored, version)).status, 404)
+  t.match(world.findings, [{ reason: 'wrong_patient' }])
+  const { id: _, meta: __, ...fresh } = stored
+  for (const status of [200, 201]) {
+    world.findings.length = 0
+    ehrWith(world, undefined, foreign, status)
+    t.equal((await ask(world, 'POST', 'Observation', fresh)).status, 502)
+    t.match(world.findings, [{ reason: 'wrong_patient' }], `of a write answered ${status}`)
+  }
 })

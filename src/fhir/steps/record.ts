@@ -1,5 +1,6 @@
 import type { Audit, AuditEvent } from '../../audit/event.ts'
 import { errorTable } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { Refusal } from '../decision.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { parameterName } from '../request.ts'
@@ -95,13 +96,25 @@ const findings: ReadonlySet<string> = new Set([
   'no_subject',
 ])
 
+/** What an answer is refused with. The same reasons under another code are about what the app sent. */
+const answerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'FHIR_ANSWER_FOREIGN',
+  'FHIR_ANSWER_UNREADABLE',
+  'FHIR_PATIENT_MERGED',
+  'FHIR_RESOURCE_UNKNOWN',
+  'FHIR_WRITE_UNCERTAIN',
+])
+
 function findingOf(
-  { upstreamStatus }: Exchange,
-  { kind, reason }: Reply | Refusal,
+  { upstreamStatus = 0 }: Exchange,
+  result: Reply | Refusal,
 ): AuditEvent['reason'] {
+  const { kind, reason } = result
   if (kind === 'reply') return reason === 'dropped' ? reason : undefined
   // Before the EHR was asked it is the request that was wrong.
-  return upstreamStatus === 200 && findings.has(reason ?? '') ? reason : undefined
+  const answered = upstreamStatus === 200 || upstreamStatus === 201
+  if (!answered || !answerCodes.has(result.code)) return undefined
+  return findings.has(reason ?? '') ? reason : undefined
 }
 
 /** A version id of the form the audit can hold. */

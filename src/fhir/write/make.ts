@@ -98,7 +98,9 @@ function judgeStored(
   const version = isJsonObject(meta) ? meta['versionId'] : undefined
   const etag = stored.etag ?? (typeof version === 'string' ? `W/"${version}"` : undefined)
   const tag = opaqueTag(etag)
-  if (tag === undefined && !unversioned) return refuse('FHIR_VERSION_REQUIRED')
+  // A record that need not have existed may be there all the same: then it is changed like any other.
+  const named = asked !== undefined && tag !== undefined
+  if (!named && !unversioned) return refuse('FHIR_VERSION_REQUIRED')
   if (asked !== undefined && tag !== asked) return refuse('FHIR_WRITE_STALE')
   return { value: judged.value, etag: tag === undefined ? undefined : etag }
 }

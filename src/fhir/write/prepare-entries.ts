@@ -100,6 +100,7 @@ function printEntry({ bound, write, urn }: PreparedEntry): Buffer {
       method,
       url: printPath(sent) + query,
       ...(write?.etag === undefined ? {} : { ifMatch: write.etag }),
+      ...(write?.absent === true ? { ifNoneMatch: '*' } : {}),
       ...(write?.condition === undefined ? {} : { ifNoneExist: write.condition }),
     },
   })

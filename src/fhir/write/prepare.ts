@@ -30,6 +30,8 @@ export interface WriteAsk {
 export interface PreparedWrite extends Made {
   /** What `If-None-Exist` says, bound to the patient. */
   readonly condition: string | undefined
+  /** The EHR showed no such record, and there must still be none when this arrives. */
+  readonly absent: boolean
 }
 
 /** version named → stored record read, judged, of that version → new record judged (write/answer-write.ts). */
@@ -43,25 +45,26 @@ export async function prepareWrite(
     const made = await make(ask, bound, undefined, rule, trip)
     if (isRefusal(made)) return made
     const condition = conditionOf(ask, bound, trip)
-    return typeof condition === 'object' ? condition : { ...made, condition }
+    return typeof condition === 'object' ? condition : { ...made, condition, absent: false }
   }
   const asked = opaqueTag(ask.ifMatch)
-  if (asked === undefined && !mayLackVersion(ask.ifMatch, rule)) {
-    return refuse('FHIR_VERSION_REQUIRED')
-  }
+  const upsert = bound.request.interaction === 'update' && rule.upsert === true
+  // No header at all, under a rule for EHRs without versions or for records that need not exist yet.
+  const unnamed = ask.ifMatch === undefined && (rule.unversioned === true || upsert)
+  if (asked === undefined && !unnamed) return refuse('FHIR_VERSION_REQUIRED')
   const stored = await readStored(bound, trip)
-  if (stored === 'missing') {
-    const upsert = bound.request.interaction === 'update' && rule.upsert === true
+  const absent = stored === 'missing'
+  if (absent) {
     if (!upsert) return refuse('FHIR_RESOURCE_UNKNOWN')
     // An update that creates needs no version, because there is none.
     if (asked !== undefined) return refuse('FHIR_WRITE_STALE')
   } else if ('kind' in stored) return stored
-  const made = await make(ask, bound, stored === 'missing' ? undefined : stored, rule, trip)
-  return isRefusal(made) ? made : { ...made, condition: undefined }
+  const made = await make(ask, bound, absent ? undefined : stored, rule, trip)
+  return isRefusal(made) ? made : { ...made, condition: undefined, absent }
 }
 
 export function outboundOfWrite(
-  { body, etag, condition }: PreparedWrite,
+  { body, etag, condition, absent }: PreparedWrite,
   bound: Bound,
   { launch, deps }: Trip,
 ): Outbound {
@@ -74,6 +77,8 @@ export function outboundOfWrite(
       ...(contentType === undefined ? [] : ['content-type', contentType]),
       ...(condition === undefined ? [] : ['if-none-exist', condition]),
       ...(etag === undefined ? [] : ['if-match', etag]),
+      // RFC 9110 13.1.2: nothing that came meanwhile is replaced, nor what the EHR does not show to this user.
+      ...(absent ? ['if-none-match', '*'] : []),
       'prefer',
       'return=representation',
     ],
@@ -91,11 +96,6 @@ const forms: Readonly<Record<string, Form>> & { readonly create: Form } = {
   update: { method: 'PUT', contentType: 'application/fhir+json' },
   patch: { method: 'PATCH', contentType: 'application/json-patch+json' },
   delete: { method: 'DELETE', contentType: undefined },
-}
-
-/** No header at all, under a rule for EHRs without versions or for records that need not exist yet. */
-function mayLackVersion(header: string | undefined, rule: ResourceRule): boolean {
-  return header === undefined && (rule.unversioned === true || rule.upsert === true)
 }
 
 /** Here, or in the worker where one of the two records is large. */
