@@ -53,6 +53,7 @@ async function serve(): Promise<void> {
     // Standard output belongs to the application log, which is JSON lines.
     print(process.stderr, `smart-bff serves ${open}, operations ${operations}\n`)
     listenForReload(app)
+    listenForCrash(app)
   } catch (error) {
     const sentence = startFailure(error)
     if (sentence === undefined) throw error
@@ -72,7 +73,7 @@ async function stopInOrder(app: App): Promise<number> {
     return 0
   } catch (error) {
     const sentence = startFailure(error)
-    // A fault of ours: unhandled, it ends the process with its stack trace.
+    // A fault of ours: unhandled, it ends the process as a crash.
     if (sentence === undefined) throw error
     print(process.stderr, `smart-bff: not stopped in order: ${sentence}\n`)
     return exit.unavailable
@@ -98,6 +99,15 @@ function listenForStop(limitSeconds: number): Promise<void> {
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   return promise
+}
+
+/** An error that nobody caught leaves the process in an unknown state: it says where, and ends. */
+function listenForCrash(app: App): void {
+  process.on('uncaughtException', (error) => {
+    app.crashed(error)
+    print(process.stderr, 'smart-bff: ended by an error that nobody caught\n')
+    process.exit(exit.internal)
+  })
 }
 
 /** SIGHUP: the file is read again, with all that it refers to. What cannot be applied is named, and nothing changes. */

@@ -59,19 +59,24 @@ export async function layGround(config: Config) {
 export type Ground = Awaited<ReturnType<typeof layGround>>
 
 interface Closing {
+  readonly log: { close(): Promise<void> }
   readonly matrix: { stop(): Promise<void> }
   readonly audit: { close(): Promise<void> }
   readonly store: { close(): Promise<void> }
   readonly metrics: { close(): void }
 }
 
-/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. */
-export async function closeGround({ matrix, store, audit, metrics }: Closing): Promise<void> {
+/** The audit is closed whatever went wrong before; its last checkpoint still goes to the store. The log hears of all. */
+export async function closeGround({ matrix, store, audit, metrics, log }: Closing): Promise<void> {
   try {
     await matrix.stop()
   } finally {
-    await audit.close()
-    await store.close()
-    metrics.close()
+    try {
+      await audit.close()
+      await store.close()
+      metrics.close()
+    } finally {
+      await log.close()
+    }
   }
 }

@@ -3,9 +3,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Audit } from '../audit/event.ts'
 import type { Renewal } from '../config/renewable.ts'
 import type { Config } from '../config/schema/config.ts'
+import { productVersion } from '../config/version.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { Health } from './health.ts'
-import type { Log } from './log.ts'
+import type { ApplicationLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { createReload, type Reload } from './reload.ts'
 import { checkKeys, storeMissing } from './start-checks.ts'
@@ -21,11 +22,13 @@ export interface Life {
   /** A changed configuration, applied whole or refused whole. */
   readonly reload: Reload
   stop(): Promise<void>
+  /** An error that nobody caught, told without its words: an EHR's answer may stand in them (DESIGN rule 9). */
+  crashed(error: unknown): void
 }
 
 export interface LifeParts {
   readonly config: Config
-  readonly log: Log
+  readonly log: ApplicationLog
   readonly health: Health
   readonly audit: Audit
   readonly keyRing: KeyRing
@@ -66,6 +69,13 @@ export function createLife(parts: LifeParts): Life {
       await parts.recordConfiguration(config)
       await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
       serving = true
+      log.info({
+        event: 'process.started',
+        version: productVersion(),
+        node: process.version,
+        development: config.development,
+        tenants: config.tenants.length,
+      })
       for (const worker of workers) worker.start()
       return { public: open, operations: probes }
     },
@@ -97,10 +107,11 @@ export function createLife(parts: LifeParts): Life {
         await operations.close()
         await staff?.close()
       } finally {
+        log.info({ event: 'process.stopped', ms: Math.round(performance.now() - startedAt) })
         await parts.closeGround()
       }
-      log.info({ event: 'process.stopped', ms: Math.round(performance.now() - startedAt) })
     },
+    crashed: (error) => log.lastWords({ event: 'process.crashed', error }),
   }
 }
 

@@ -1,16 +1,27 @@
 import { pino } from 'pino'
-import type { DestinationStream, Logger } from 'pino'
+import type { DestinationStream, Logger, LoggerOptions } from 'pino'
+import { createStandardOutputCopy } from '../audit/copies/standard-output.ts'
 import { errorFields } from './error-fields.ts'
 import { logEvents } from './log-events.ts'
 import type { FieldForm, LogEvent } from './log-events.ts'
 
-/** The application log: JSON lines, each a row of `log-events.ts` and nothing else. */
+/**
+ * The application log: JSON lines, each a row of `log-events.ts` and nothing else. Lines are written beside the event
+ * loop: a collector that stops reading keeps nobody from the chart, and what no longer fits is left out.
+ */
 export interface Log {
   debug(event: LogEvent): void
   info(event: LogEvent): void
   warn(event: LogEvent): void
   error(event: LogEvent): void
   setLevel(level: LogOptions['level']): void
+}
+
+export interface ApplicationLog extends Log {
+  /** Written before it returns: the process ends now. */
+  lastWords(event: LogEvent): void
+  /** What waits is written, within a second. */
+  close(): Promise<void>
 }
 
 export interface LogOptions {
@@ -20,17 +31,16 @@ export interface LogOptions {
   readonly destination?: DestinationStream
 }
 
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): ApplicationLog {
   const { level, instance, destination } = options
-  const logger = pino(
-    {
-      level,
-      base: instance === undefined ? {} : { instance: printable('word', instance) },
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    destination ?? pino.destination(1),
-  )
+  const form: LoggerOptions = {
+    level,
+    base: instance === undefined ? {} : { instance: printable('word', instance) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label) => ({ level: label }) },
+  }
+  const output = createStandardOutputCopy({ now: Date.now, onFault: () => undefined })
+  const logger = pino(form, destination ?? { write: (line) => output.offer(line) })
   const at = (levelName: 'debug' | 'info' | 'warn' | 'error') => (event: LogEvent) => {
     print(logger, levelName, event)
   }
@@ -42,6 +52,10 @@ export function createLog(options: LogOptions): Log {
     setLevel: (next) => {
       logger.level = next
     },
+    lastWords: (event) => {
+      print(pino(form, destination ?? pino.destination(1)), 'error', event)
+    },
+    close: () => output.close(),
   }
 }
 

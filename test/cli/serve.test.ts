@@ -320,6 +320,30 @@ t.test('SIGTERM: not ready while draining, still answering, then gone', async (t
   t.same(closedInOrder(audit).slice(-2), ['process.stopped', 'audit.closed'])
 })
 
+t.test('an error that nobody caught ends the process, told without its words', async (t) => {
+  const preload = join(folder, 'crash.mjs')
+  writeFileSync(
+    preload,
+    `process.on('SIGUSR2', () => {
+      setImmediate(() => { throw new TypeError('John Smith is not iterable') })
+    })`,
+  )
+  const { path } = write({ logging: { level: 'info' } })
+  const running = runMain(
+    ['serve'],
+    { SMART_BFF_CONFIG: path },
+    { nodeArgs: ['--import', preload] },
+  )
+  await running.says(/smart-bff serves/)
+  running.child.kill('SIGUSR2')
+  const { code, stdout, stderr } = await running.ended()
+  t.equal(code, 70)
+  t.match(stdout, /"event":"process.started","version":"/)
+  t.match(stdout, /"event":"process.crashed","error":\{"class":"TypeError"/)
+  t.match(stderr, /ended by an error that nobody caught/)
+  t.notMatch(stdout + stderr, /Smith/)
+})
+
 t.test('SIGTERM while it still waits for the store: stops as well', async (t) => {
   const { path, audit } = write({
     store: { redis: { url: `redis://127.0.0.1:${await freePort()}` } },

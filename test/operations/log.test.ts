@@ -1,10 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { SmartBffError } from '../../src/errors.ts'
 import { errorFields } from '../../src/operations/error-fields.ts'
 import { createLog } from '../../src/operations/log.ts'
-import type { LogEvent } from '../../src/operations/log-events.ts'
+import { logEvents, type LogEvent } from '../../src/operations/log-events.ts'
+import { readSources } from '../structure/folders.ts'
 
 function capture() {
   const lines: string[] = []
@@ -21,7 +24,7 @@ t.test('an event prints the fields of its row and no other', async (t) => {
   const { lines, log } = capture()
   const extra = { event: 'store.fault', operation: 'readLaunch', patient: 'John Smith' } as const
   log.error(extra)
-  log.debug({ event: 'store.recovered', ms: 3 })
+  log.debug({ event: 'process.stopped', ms: 3 })
   t.equal(lines.length, 1)
   const { time, ...rest } = JSON.parse(lines[0] ?? '')
   t.match(time, /^\d{4}-\d\d-\d\dT/)
@@ -96,4 +99,42 @@ t.test('no text of an error or a field reaches the log, whatever it is', async (
       return line.endsWith('}\n') && !/Zyxwvuts|Rqponml/.test(line)
     }),
   )
+})
+
+t.test('every event of the table is printed somewhere', async (t) => {
+  const sources = readSources()
+    .filter(({ path }) => !path.endsWith('log-events.ts'))
+    .map(({ text }) => text)
+    .join('\n')
+  const unused = Object.keys(logEvents).filter((event) => !sources.includes(`'${event}'`))
+  t.strictSame(unused, [])
+})
+
+t.test('a collector that does not read holds nobody up, and last words reach it', async (t) => {
+  const log = new URL('../../src/operations/log.ts', import.meta.url).href
+  const program = `
+    import { createLog } from '${log}'
+    const log = createLog({ level: 'info' })
+    for (let n = 0; n < 20_000; n += 1) log.warn({ event: 'audit.retention', code: 'x'.repeat(100) })
+    console.error('alive')
+    process.once('SIGUSR2', () => {
+      log.lastWords({ event: 'process.crashed', error: new Error('John Smith') })
+      process.exit(70)
+    })
+    setInterval(() => undefined, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: 60_000 })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stderr, 'data')
+  t.pass('nothing has been read, and the program goes on')
+  let text = ''
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  child.kill('SIGUSR2')
+  const [code] = await once(child, 'close')
+  t.equal(code, 70)
+  t.match(JSON.parse(text.trimEnd().split('\n').at(-1) ?? ''), {
+    level: 'error',
+    event: 'process.crashed',
+    error: { class: 'Error' },
+  })
+  t.notMatch(text, /Smith/)
 })
