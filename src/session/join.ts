@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { SmartBffError } from '../errors.ts'
-import { letGo } from '../store/let-go.ts'
 import type { Store } from '../store/store.ts'
 import type { BindingVault } from '../vault/bindings.ts'
 import { hashSession } from '../vault/names.ts'
@@ -15,6 +12,7 @@ import {
   sessionCookieName,
   type SessionCookies,
 } from './cookies.ts'
+import { withLease } from './join-lease.ts'
 import type { PendingCookie } from './pending-cookies.ts'
 import { isOtherUser, userKey, withUser } from './session-record.ts'
 import type { SessionRecords } from './session-records.ts'
@@ -63,26 +61,29 @@ export interface JoinDeps {
 
 /** Each further attempt needs the session to end while it is being joined. */
 const attemptsMax = 4
-const leaseLifeMs = 10_000
-const leaseWaitMaxMs = 5_000
-const leasePollMs = 15
+/** Each further one needs somebody else to write the session between our reading and our writing. */
+const decisionsMax = 5
 
 /**
  * Finds the session of a launch (DESIGN, Many launches, one cookie): that of a valid session cookie, else the one bound
  * to any pending cookie of the request, else a new one. Correct when the callbacks of many launches arrive at the same
  * instant without a session cookie: the bindings are read and set in one script, so that all agree on one id, and what
- * follows is done under a lease on that id. Throws STORE_UNAVAILABLE.
+ * follows is done under a lease on that id. The lease spares them work and no more: a process can stand still for longer
+ * than it lasts, so every write is conditional on what was read. Throws STORE_UNAVAILABLE.
  */
 export function createJoin(deps: JoinDeps): Join {
   return async (ask) => {
     const reading = deps.cookies.inspect(ask.cookieHeader)
     let known = reading.kind === 'valid' ? reading.id : undefined
+    let otherUser = false
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       // oxlint-disable-next-line no-await-in-loop -- an attempt follows from the failure of the one before
       const outcome = await attemptJoin(deps, ask, known)
-      if (outcome !== 'gone') {
-        return { ...outcome, setCookies: cookieLines(deps, ask, outcome.sessionId) }
+      if (typeof outcome !== 'string') {
+        const setCookies = cookieLines(deps, ask, outcome.sessionId)
+        return { ...outcome, otherUser: otherUser || outcome.otherUser, setCookies }
       }
+      otherUser ||= outcome === 'left'
       // The cookie's session is over: from here on the bindings decide.
       known = undefined
     }
@@ -91,52 +92,78 @@ export function createJoin(deps: JoinDeps): Join {
 }
 
 type Outcome = Omit<Joined, 'setCookies'>
+/** The session is over. `left`: its user was another, and a parallel callback has begun the next one. */
+type Over = 'gone' | 'left'
 
 async function attemptJoin(
   deps: JoinDeps,
   ask: JoinAsk,
   known: string | undefined,
-): Promise<Outcome | 'gone'> {
+): Promise<Outcome | Over> {
   const id = known ?? (await bind(deps, ask, { sessionId: newSessionId(), prefer: false }))
   return withLease(deps.store, `join:${hashSession(id)}`, async () =>
     settle(deps, ask, { id, bound: known === undefined }),
   )
 }
 
-/** Under the lease: the session as it is decides whether it is joined, begun, or left to its earlier user. */
-async function settle(
+interface Chosen {
+  readonly id: string
+  readonly bound: boolean
+}
+
+/** What was decided on a session that somebody has written meanwhile is decided again. */
+async function settle(deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Outcome | Over> {
+  for (let decision = 0; decision < decisionsMax; decision += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- a decision follows from the failure of the one before
+    const outcome = await decide(deps, ask, chosen)
+    if (outcome !== 'changed') return outcome
+  }
+  throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: session changes on' })
+}
+
+/** The session as it is decides whether it is joined, begun, or left to its earlier user. */
+async function decide(
   deps: JoinDeps,
   ask: JoinAsk,
-  chosen: { readonly id: string; readonly bound: boolean },
-): Promise<Outcome | 'gone'> {
+  chosen: Chosen,
+): Promise<Outcome | Over | 'changed'> {
   const session = hashSession(chosen.id)
   const user = userKey(ask.tenant, ask.user)
-  const record = await deps.records.read(session)
+  const held = await deps.records.hold(session)
+  if (held === undefined) return chosen.bound ? begin(deps, ask, chosen.id) : 'gone'
 
-  if (record === undefined) {
-    if (!chosen.bound) return 'gone'
-    const fresh = withUser(deps.records.begin(), ask.tenant, user)
-    if (await deps.records.create(session, fresh)) {
-      return { sessionId: chosen.id, session, begun: true, ended: [], otherUser: false }
-    }
-    // Bound, but ended since: unless a parallel callback has replaced it meanwhile, this one does.
-    const now = await bind(deps, ask, { sessionId: chosen.id, prefer: false })
-    return now === chosen.id ? beginAnew(deps, ask, user) : 'gone'
-  }
-
-  if (isOtherUser(record, ask.tenant, user)) {
+  if (isOtherUser(held.record, ask.tenant, user)) {
     const ended = await deps.vault.endSession(session, 'ended', {
       ...ask.story,
       forgetDraft: true,
     })
+    // Nothing was left to end: whoever did it has bound the launches of this browser to the session that follows.
+    if (ended.length === 0 && !(await stillBound(deps, ask, chosen.id))) return 'left'
     const begun = await beginAnew(deps, ask, user)
     return { ...begun, ended, endedSession: session, otherUser: true }
   }
 
-  const changed = withUser(deps.records.renew(record), ask.tenant, user)
-  if (!(await deps.records.update(session, changed))) return 'gone'
+  const changed = withUser(deps.records.renew(held.record), ask.tenant, user)
+  if (!(await deps.records.replace(session, held, changed))) return 'changed'
   if (!chosen.bound) await bind(deps, ask, { sessionId: chosen.id, prefer: true })
   return { sessionId: chosen.id, session, begun: false, ended: [], otherUser: false }
+}
+
+/** A session that is bound and is not there. */
+async function begin(
+  deps: JoinDeps,
+  ask: JoinAsk,
+  sessionId: string,
+): Promise<Outcome | Over | 'changed'> {
+  const session = hashSession(sessionId)
+  const user = userKey(ask.tenant, ask.user)
+  const fresh = withUser(deps.records.begin(), ask.tenant, user)
+  if (await deps.records.create(session, fresh)) {
+    return { sessionId, session, begun: true, ended: [], otherUser: false }
+  }
+  if ((await deps.records.hold(session)) !== undefined) return 'changed'
+  // Bound, but ended since: unless a parallel callback has replaced it meanwhile, this one does.
+  return (await stillBound(deps, ask, sessionId)) ? beginAnew(deps, ask, user) : 'gone'
 }
 
 /** A fresh id, to which all pending launches of this browser are bound from now on. */
@@ -150,6 +177,9 @@ async function beginAnew(deps: JoinDeps, ask: JoinAsk, user: string): Promise<Ou
   await bind(deps, ask, { sessionId, prefer: true })
   return { sessionId, session, begun: true, ended: [], otherUser: false }
 }
+
+const stillBound = async (deps: JoinDeps, ask: JoinAsk, sessionId: string): Promise<boolean> =>
+  (await bind(deps, ask, { sessionId, prefer: false })) === sessionId
 
 function bind(
   { bindings }: JoinDeps,
@@ -167,28 +197,4 @@ function cookieLines({ cookies }: JoinDeps, ask: JoinAsk, sessionId: string): re
     cookies.set(sessionId),
     clearCookie(ask.own.name),
   ]
-}
-
-/** Joins are as rare as launches, so that waiting by asking again is good enough. */
-async function withLease<T>(
-  store: JoinDeps['store'],
-  name: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const holder = randomBytes(16).toString('base64url')
-  const until = performance.now() + leaseWaitMaxMs
-  try {
-    // oxlint-disable-next-line no-await-in-loop -- one request after the other is the point
-    while (!(await store.acquireLease(name, holder, leaseLifeMs))) {
-      if (performance.now() > until) {
-        throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: lease not free in time' })
-      }
-      // oxlint-disable-next-line no-await-in-loop -- see above
-      await sleep(leasePollMs)
-    }
-    return await work()
-  } finally {
-    // A lease that cannot be given back runs out by itself.
-    await letGo(store, { name, holder })
-  }
 }

@@ -14,6 +14,10 @@ export interface SessionRecords {
   read(session: string): Promise<SessionRecord | undefined>
   create(session: string, record: SessionRecord): Promise<boolean>
   update(session: string, record: SessionRecord): Promise<boolean>
+  /** As `read`, and what it was read from, for `replace`. */
+  hold(session: string): Promise<HeldSession | undefined>
+  /** Written only while nobody has written since; `false` when somebody has, or has ended it. */
+  replace(session: string, held: HeldSession, record: SessionRecord): Promise<boolean>
   /** The session as it stands and as activity makes it; undefined where there is none to slide. For `Vault.touch`. */
   slide(session: string): Promise<SessionSlide | undefined>
   /** When its time is over, also where that has passed; undefined: never was, ended, or not to be opened. */
@@ -23,6 +27,12 @@ export interface SessionRecords {
   /** A record with fresh clocks, as every completed launch gives. */
   begin(): SessionRecord
   renew(record: SessionRecord): SessionRecord
+}
+
+/** A live session and the sealed text that it was read from. */
+export interface HeldSession {
+  readonly sealed: string
+  readonly record: SessionRecord
 }
 
 /** Sealed before and after; neither is shorter-lived than the absolute timeout. */
@@ -58,12 +68,17 @@ export function createSessionRecords(deps: {
     absoluteAt: now() + deps.absoluteMs,
   })
 
-  const open = async (session: string): Promise<Held | undefined> => {
+  const open = async (session: string): Promise<HeldSession | undefined> => {
     const sealed = await store.readSession(session)
     if (sealed === undefined) return undefined
     const opened = keyRing.open('session', boxName(session), sealed)
     const record = opened.ok ? parseSessionRecord(opened.text) : undefined
     return record && { sealed, record }
+  }
+
+  const hold = async (session: string): Promise<HeldSession | undefined> => {
+    const held = await open(session)
+    return held !== undefined && isAlive(held.record, now()) ? held : undefined
   }
 
   const reseal = async (session: string): Promise<Resealed> => {
@@ -81,18 +96,16 @@ export function createSessionRecords(deps: {
 
   return {
     reseal,
-    read: async (session) => {
-      const record = (await open(session))?.record
-      return record !== undefined && isAlive(record, now()) ? record : undefined
-    },
+    hold,
+    read: async (session) => (await hold(session))?.record,
     create: async (session, record) => {
       // Before the session: a deadline without one is harmless, the other way round it would merely evaporate.
       await store.schedule({ session, launch: undefined }, deadlineOf(record).at)
       return store.createSession(session, seal(session, record), record.absoluteAt)
     },
     slide: async (session) => {
-      const held = await open(session)
-      if (held === undefined || !isAlive(held.record, now())) return undefined
+      const held = await hold(session)
+      if (held === undefined) return undefined
       const idleAt = Math.min(now() + deps.idleMs, held.record.absoluteAt)
       const blob = seal(session, { ...held.record, idleAt: Math.max(idleAt, held.record.idleAt) })
       return { held: held.sealed, blob, expiresAt: held.record.absoluteAt }
@@ -103,14 +116,11 @@ export function createSessionRecords(deps: {
     },
     update: (session, record) =>
       store.updateSession(session, seal(session, record), record.absoluteAt),
+    replace: (session, { sealed }, record) =>
+      store.replaceSession(session, sealed, seal(session, record), record.absoluteAt),
     begin: () => ({ schema: 1, createdAt: now(), ...clocks(), users: [] }),
     renew: (record) => ({ ...record, ...clocks() }),
   }
-}
-
-interface Held {
-  readonly sealed: string
-  readonly record: SessionRecord
 }
 
 const deadlineOf = ({ idleAt, absoluteAt }: SessionRecord) =>

@@ -189,10 +189,10 @@ t.test('a store that fails at any step gives no cookie, and the next launch open
   const rig = await startRig(t, { store, routes: joiningCallback })
   const first = pendingCookie()
   const one = await callback(rig, first, headerOf([first]))
-  const steps = ['joinBindings', 'acquireLease', 'readSession', 'createSession', 'updateSession']
+  const steps = ['joinBindings', 'acquireLease', 'readSession', 'createSession', 'replaceSession']
   for (const step of steps) {
     const own = pendingCookie()
-    const session = step === 'updateSession' ? sessionValue(one) : undefined
+    const session = step === 'replaceSession' ? sessionValue(one) : undefined
     failing.add(step)
     const answer = await ask(rig.port, `/callback?own=${own.name}&user=u1`, {
       headers: { cookie: headerOf([own], session) },
