@@ -110,10 +110,11 @@ function endPart(
     },
 
     async endSession(session, state, story = {}) {
-      const launches = await store.listLaunches(session).catch(() => [])
+      // A launch that another replica has ended and told of meanwhile would be given a deadline that nobody takes away.
+      const unvisited = story.visited ? [] : await store.listLaunches(session).catch(() => [])
       const [held] = await Promise.all([
         store.endSession(session, state, noteOf(session, story)),
-        ...launches.map((launch) => visitSoon({ session, launch })),
+        ...unvisited.map((launch) => visitSoon({ session, launch })),
       ])
       return held.flatMap(
         (stored) => endedRecord({ session, launch: stored.launch }, stored, state) ?? [],

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { AuditEvent } from '../../src/audit/event.ts'
@@ -68,6 +69,30 @@ function setUp(options: { store?: (store: Store) => Store } = {}) {
   }
 }
 
+const slow = /Launch|Session|End|Untold|schedule|claimDue|settleDue/
+
+/** What is written or read of launches, sessions and deadlines takes its own time, before and after. */
+function dawdling(store: Store): Store {
+  const dawdle = async (): Promise<void> => {
+    for (let turns = Math.floor(Math.random() * 6); turns > 0; turns -= 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one turn after the other is the point
+      await (Math.random() < 0.05 ? setImmediate() : undefined)
+    }
+  }
+  return new Proxy(store, {
+    get: (target, name, receiver) => {
+      const value: unknown = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function' || !slow.test(String(name))) return value
+      return async (...parameters: unknown[]) => {
+        await dawdle()
+        const answer: unknown = await Reflect.apply(value, target, parameters)
+        await dawdle()
+        return answer
+      }
+    },
+  })
+}
+
 const ended = (t: Test, events: readonly AuditEvent[]): string[] => {
   t.ok(events.every(({ actor }) => actor === 'system'))
   return events.map(
@@ -102,6 +127,31 @@ t.test('ends what is over, once, whichever replica comes first', async (t) => {
   clock.time += 60 * minuteMs
   await Promise.all([one.sweep(), other.sweep()])
   t.equal(events.length, 6)
+})
+
+t.test('one end, one record, in whatever order two replicas come by', async (t) => {
+  const rounds = Array.from({ length: 60 }, async () => {
+    const { clock, store, events, replica, begin } = setUp({ store: dawdling })
+    const { launches } = await begin(3)
+    const [one, other] = [replica(), replica()]
+    clock.time += minuteMs
+    await one.sweep()
+    clock.time += 15 * minuteMs
+    await Promise.all([one.sweep(), other.sweep()])
+    const left: (string | undefined)[] = []
+    for await (const page of store.listDue()) left.push(...page.map(({ launch }) => launch))
+    // Nobody sweeps until the records are long gone.
+    clock.time += 24 * 60 * minuteMs
+    await one.sweep()
+    clock.time += minuteMs
+    await other.sweep()
+    return { launches, events, left }
+  })
+  for (const { launches, events, left } of await Promise.all(rounds)) {
+    const ends = launches.map((launch) => `launch.transition expired ${launch} idle`)
+    t.strictSame(ended(t, events).toSorted(), [...ends, 'session.ended expired  idle'].toSorted())
+    t.strictSame(left, [], 'no deadline is left')
+  }
 })
 
 t.test('activity moves the end', async (t) => {
