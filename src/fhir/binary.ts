@@ -52,10 +52,12 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
   const ehr = deps.upstreams.of(launch.view.tenant)
   const { tokens, upstream, urls } = traced({ ...ehr, tokens: deps.tokens }, exchange.trace)
   const sealed = essence(handle.contentType)
+  const statuses: number[] = []
   let refused: Refusal | undefined
   let watch: NodeJS.Timeout | undefined
   const begin = async (status: number, headers: AnswerHeaders): Promise<Sink | undefined> => {
     exchange.upstreamStatus = status
+    statuses.push(status)
     refused = judgeStart(status, headers, sealed) ?? (await judgeStillOpen(exchange, launch, deps))
     if (refused !== undefined) return undefined
     await recordPermitted(exchange, deps.audit)
@@ -77,9 +79,13 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     const current = await tokens.current(launch.key, launch.opened)
     const streamed = await upstream.stream(ask(current.record.tokens.access), begin)
     // As in steps/forward.ts: one newer token, one more try.
-    if (exchange.upstreamStatus !== 401) return streamed
+    if (statuses[0] !== 401) return streamed
     const renewed = await tokens.afterRefusal(launch.key, current)
-    return upstream.stream(ask(renewed.record.tokens.access), begin)
+    if (renewed === current) return streamed
+    refused = undefined
+    const again = await upstream.stream(ask(renewed.record.tokens.access), begin)
+    if (statuses[1] === 401) await tokens.refusedAgain(launch.key, renewed)
+    return again
   }
   const streamed = await stream().finally(() => clearInterval(watch))
   if (refused !== undefined) return refused

@@ -39,13 +39,14 @@ function tracedTokens(tokens: Tokens, trace: Trace): Tokens {
       const step = trace.step('token')
       try {
         const renewed = await tokens.afterRefusal(key, opened)
-        step.end({ decision: 'allowed' })
+        step.end({ decision: renewed === opened ? 'refused' : 'allowed' })
         return renewed
       } catch (error) {
         step.end({ decision: 'failed' })
         throw error
       }
     },
+    refusedAgain: (key, renewed) => tokens.refusedAgain(key, renewed),
   }
 }
 

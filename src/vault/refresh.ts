@@ -12,6 +12,7 @@ import {
 } from './refresh-attempt.ts'
 import type { AttemptDeps, AttemptLimits, IsGood } from './refresh-attempt.ts'
 import { acquireRefreshLease, createPause, createWakes } from './refresh-lease.ts'
+import { createRefusedAgain } from './refused-again.ts'
 import { isDue, isUrgent, isUsable } from './token-rules.ts'
 import type { OpenLaunch, Tokens } from './vault.ts'
 
@@ -44,6 +45,7 @@ export function createTokens(deps: TokensDeps): Tokens {
   const limits = { ...refreshLimits, ...deps.limits }
   const { now } = deps
   const pause = createPause(deps)
+  const refusedAgain = createRefusedAgain(deps)
   const flights = createFlights({ ...deps, limits, pause, sleep: deps.sleep ?? wait })
   const waited = async (startedAt: number, launch: Promise<OpenLaunch>): Promise<OpenLaunch> => {
     try {
@@ -75,10 +77,13 @@ export function createTokens(deps: TokensDeps): Tokens {
     },
 
     async afterRefusal(key, opened) {
+      if (await refusedAgain.known(key, opened.record)) return opened
       const refusedToken = opened.record.tokens.access
       const renewed = ({ tokens }: LaunchRecord): boolean => tokens.access !== refusedToken
       return waited(performance.now(), flights.join(key, renewed, limits.waitMs))
     },
+
+    refusedAgain: (key, { record }) => refusedAgain.note(key, record),
   }
 }
 

@@ -32,6 +32,31 @@ export function isUrgent({ tokens }: LaunchRecord, now: number): boolean {
 export const isYoung = ({ tokens }: LaunchRecord, now: number, minIntervalMs: number): boolean =>
   now < tokens.receivedAt + minIntervalMs
 
+/** For so long no token is asked for in place of one that the EHR refused although it was new. */
+export const refusedAgainMs = 30_000
+
+export interface KnownRefusal {
+  /** Which token: the one that came then. */
+  readonly receivedAt: number
+  readonly until: number
+}
+
+/**
+ * The token with which a refused request was tried once more was refused too. Where it had only just come, the next one
+ * would not help either; of an older one it says that its time was over.
+ */
+export const refusalOf = (record: LaunchRecord, now: number): KnownRefusal | undefined =>
+  isYoung(record, now, refusedAgainMs)
+    ? { receivedAt: record.tokens.receivedAt, until: now + refusedAgainMs }
+    : undefined
+
+/** That this token is refused is known: no reason for a refresh. */
+export const saysNothingNew = (
+  { tokens }: LaunchRecord,
+  known: KnownRefusal | undefined,
+  now: number,
+): boolean => known !== undefined && known.receivedAt === tokens.receivedAt && now < known.until
+
 /**
  * `invalid_client` is about us and not about the refresh token: a key that the EHR could not fetch, a clock that is wrong
  * (RFC 7521 4.2). While the access token serves, a refresh so refused is tried again later.

@@ -81,6 +81,11 @@ export interface Tokens {
    * Throws SmartBffError TOKEN_EXPIRED (the user must authorize again), LAUNCH_ENDED, EHR_UNREACHABLE or STORE_UNAVAILABLE.
    */
   current(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
-  /** The EHR answered 401 to the token in `opened`: a newer one, from another's refresh or our own. Throws like `current`. */
+  /**
+   * The EHR answered 401 to the token in `opened`: a newer one, from another's refresh or our own. `opened` itself where a
+   * newer one would meet the same: the EHR's answer stands. Throws like `current`.
+   */
   afterRefusal(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
+  /** The EHR answered 401 to the one that `afterRefusal` gave as well. Never throws. */
+  refusedAgain(key: LaunchKey, renewed: OpenLaunch): Promise<void>
 }

@@ -134,9 +134,18 @@ t.test('an attachment with an older token is tried once more with a newer one', 
     )
   }
   t.equal((await world.fetch(handle)).status, 200)
-  t.equal(world.refusals, 1)
+  t.strictSame([world.refusals, world.refusedAgain], [1, 0])
   world.ehr.answer = respondWith('', 401)
   t.equal((await world.fetch(handle)).headers['smart-bff-state'], 'authorization_expired')
+  t.strictSame([world.refusals, world.refusedAgain], [2, 1])
+  let asked = 0
+  world.ehr.answer = (incoming, outgoing) => {
+    asked += 1
+    if (asked === 1) respondWith('', 401)(incoming, outgoing, '')
+    else outgoing.destroy()
+  }
+  t.equal((await world.fetch(handle)).headers['smart-bff-state'], 'data_unavailable')
+  t.strictSame([world.refusals, world.refusedAgain], [3, 1])
 })
 
 t.test(

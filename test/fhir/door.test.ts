@@ -295,12 +295,12 @@ t.test('a 401 asks once for a newer token and tries once more', async (t) => {
     respondWith(patient, fresh ? 200 : 401)(incoming, outgoing, '')
   }
   t.equal((await world.fetch(at('Patient/p1'))).status, 200)
-  t.equal(world.refusals, 1)
+  t.strictSame([world.refusals, world.refusedAgain], [1, 0])
   world.ehr.answer = respondWith({}, 401)
   const refused = await world.fetch(at('Patient/p1'))
   t.equal(refused.status, 401)
   t.equal(refused.headers['smart-bff-state'], 'authorization_expired')
-  t.equal(world.refusals, 2)
+  t.strictSame([world.refusals, world.refusedAgain], [2, 1])
   t.equal(world.ehr.seen.length, 4)
 })
 

@@ -43,6 +43,8 @@ export interface World {
   auditFails: boolean
   /** How often a newer token was asked for after a 401. */
   refusals: number
+  /** How often that one was refused too. */
+  refusedAgain: number
   /** What our page sends with each request. */
   headers(): Record<string, string>
   fetch(path: string, options?: AskOptions): Promise<Answer>
@@ -194,6 +196,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         world.record = { ...world.record, tokens }
         return opened()
       },
+      refusedAgain: async () => {
+        world.refusedAgain += 1
+      },
     },
     audit: {
       record: async (event) => {
@@ -235,6 +240,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     opening: undefined,
     auditFails: false,
     refusals: 0,
+    refusedAgain: 0,
     headers: () => ({ 'smart-bff': '1', cookie: sessionCookie() }),
     fetch: (path, ask = {}) =>
       send(ours, path, { ...ask, headers: { ...world.headers(), ...ask.headers } }),

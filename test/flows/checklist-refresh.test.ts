@@ -61,6 +61,27 @@ t.test('single-flight under concurrency', async (t) => {
   t.equal(refreshes().length, 1)
 })
 
+t.test('a record that meets 401 with every token costs one refresh, not one a poll', async (t) => {
+  const { browser, launch, read, refreshes, sandbox } = await setUp(t)
+  const refused = { where: 'fhir', kind: 'status', status: 401 } as const
+  sandbox.control.setFaults([{ ...refused, match: { path: '/Observation' } }])
+  const poll = () => browser.fetch(`/fhir/${launch}/Observation?_count=1`)
+  for (const _ of [1, 2, 3, 4, 5]) {
+    const answer = await poll()
+    t.equal(answer.status, 401)
+    t.equal(answer.headers.get('smart-bff-state'), 'authorization_expired')
+    t.equal((await read()).status, 200, 'what the EHR allows stays open')
+  }
+  const burst = await Promise.all(Array.from({ length: 8 }, poll))
+  t.same([...new Set(burst.map(({ status }) => status))], [401])
+  t.equal(refreshes().length, 1)
+  const asked = sandbox.requests().filter(({ path }) => path.includes('/Observation'))
+  t.equal(asked.length, 14, 'and one more try, of the first alone')
+  sandbox.control.setFaults([])
+  t.equal((await poll()).status, 200, 'once the EHR takes the token there is nothing to wait for')
+  t.equal(refreshes().length, 1)
+})
+
 t.test('keep old token if none returned', async (t) => {
   const { expire, read, refreshTokens, answerWith } = await setUp(t, { keep: true })
   answerWith({}, ['refresh_token'])

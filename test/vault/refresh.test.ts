@@ -158,6 +158,57 @@ t.test('a 401 refreshes, and a late 401 for the older token gets the newer one',
   t.equal((await tokens.afterRefusal(key, first)).record.tokens.access, 'access-2')
 })
 
+t.test('a new token that is refused at once is not replaced again for a while', async (t) => {
+  const { clock, ehr, key, open, replica } = await setUp()
+  const [one, other] = [replica(), replica()]
+  clock.time += 60_000
+  const first = await one.afterRefusal(key, await open())
+  await one.refusedAgain(key, first)
+  for (const tokens of [one, other]) {
+    t.equal(await tokens.afterRefusal(key, first), first, 'the EHR has said all it has to say')
+  }
+  clock.time += 29_999
+  t.equal(await one.afterRefusal(key, first), first)
+  t.equal(await other.afterRefusal(key, first), first)
+  await one.refusedAgain(key, first)
+  t.equal(ehr.calls, 1)
+  clock.time += 1
+  const second = await other.afterRefusal(key, first)
+  t.equal(second.record.tokens.access, 'access-2', 'that the EHR says it again makes it no longer')
+  await other.refusedAgain(key, second)
+  t.equal(await one.afterRefusal(key, second), second)
+  t.equal(ehr.calls, 2)
+})
+
+t.test(
+  'a token that served before it was refused is replaced at once, however young',
+  async (t) => {
+    const { clock, ehr, key, open, replica, vault } = await setUp()
+    const tokens = replica()
+    let opened = await open()
+    for (const calls of [1, 2, 3]) {
+      clock.time += 1
+      opened = await tokens.afterRefusal(key, opened)
+      t.equal(ehr.calls, calls)
+    }
+    // What was said of one token says nothing of the next, which another way has brought.
+    await tokens.refusedAgain(key, opened)
+    clock.time += 1
+    const { record } = opened
+    const brought = { ...record, tokens: { ...record.tokens, access: 'x', receivedAt: clock.time } }
+    const newer = await vault.replace(key, opened, brought)
+    if (newer === undefined) throw new Error('not written')
+    const fourth = await replica().afterRefusal(key, newer)
+    t.equal(fourth.record.tokens.access, 'access-4')
+    await tokens.refusedAgain(key, fourth)
+    t.equal(await replica().afterRefusal(key, fourth), fourth)
+    // Nor does it matter what is said of one that is not new any more.
+    clock.time += 30_000
+    await tokens.refusedAgain(key, fourth)
+    t.equal((await tokens.afterRefusal(key, fourth)).record.tokens.access, 'access-5')
+  },
+)
+
 t.test('a refusal of the EHR means authorization, and is asked for once', async (t) => {
   const { ehr, events, key, open, replica } = await setUp()
   const tokens = replica()

@@ -1,6 +1,14 @@
 import t from 'tap'
 import type { LaunchTokens } from '../../src/vault/record.ts'
-import { isDue, isUrgent, isUsable, refused, renewed } from '../../src/vault/token-rules.ts'
+import {
+  isDue,
+  isUrgent,
+  isUsable,
+  refusalOf,
+  refused,
+  renewed,
+  saysNothingNew,
+} from '../../src/vault/token-rules.ts'
 import { exampleRecord } from './example.ts'
 
 const start = 1_000_000
@@ -90,4 +98,15 @@ t.test('a refused refresh token is dropped', async (t) => {
   const record = refused(exampleRecord('L', start))
   t.equal(record.state, 'reauth_required')
   t.equal(record.tokens.refresh, undefined)
+})
+
+t.test('only the refusal of a new token says that the next one would not help', async (t) => {
+  const record = withTokens({ receivedAt: start })
+  t.equal(refusalOf(record, start + 30_000), undefined, 'its time was over')
+  const known = refusalOf(record, start + 29_999)
+  t.strictSame(known, { receivedAt: start, until: start + 59_999 })
+  t.equal(saysNothingNew(record, known, start + 59_998), true)
+  t.equal(saysNothingNew(record, known, start + 59_999), false)
+  t.equal(saysNothingNew(record, undefined, start), false)
+  t.equal(saysNothingNew(withTokens({ receivedAt: start + 1 }), known, start), false, 'another')
 })

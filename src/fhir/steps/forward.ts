@@ -8,7 +8,7 @@ import type { UpstreamUrls } from '../upstream-url.ts'
 
 /**
  * forward: the request as we rebuilt it, with the launch's token, to the tenant's FHIR base and nowhere else (DESIGN
- * rule 7). A 401 gets one newer token and one more try.
+ * rule 7). A 401 gets one newer token and one more try, unless a newer one is known to be refused too.
  */
 export interface ForwardDeps {
   readonly tokens: Tokens
@@ -35,7 +35,12 @@ export async function forward(
   const first = await send(current.record.tokens.access)
   if (first.kind === 'fault' || first.status !== 401) return first
   const renewed = await deps.tokens.afterRefusal(launch.key, current)
-  return send(renewed.record.tokens.access)
+  if (renewed === current) return first
+  const second = await send(renewed.record.tokens.access)
+  if (second.kind === 'answer' && second.status === 401) {
+    await deps.tokens.refusedAgain(launch.key, renewed)
+  }
+  return second
 }
 
 /** `handling=strict`: an ignored parameter would be an unfiltered search (fhir-access-and-audit.md 1.12). */
