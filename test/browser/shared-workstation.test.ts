@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { openBrowser } from '../support/chromium.ts'
 import { startServer } from '../support/http.ts'
 import { startHospital } from '../support/hospital.ts'
+import { until } from '../support/until.ts'
 
 /** One computer, two users: who leaves, leaves nothing (DESIGN rule 14). Cross-site frames in a real browser. */
 
@@ -33,11 +33,14 @@ const telling = `if (top === window) {
   chart: document.querySelector('[role=region]') !== null,
 }, '*'), 50)`
 const tells = (page: Page, condition: string) =>
-  page.waitForFunction(
-    `window.told !== undefined && (({ seen, chart }, kept) => ${condition})(window.told, window.kept)`,
-    undefined,
-    { timeout: 10_000 },
+  until(
+    // While it goes from one document to the next nothing can be asked.
+    () => page.evaluate<boolean>(`${told} && (${judging(condition)})`).catch(() => false),
+    Boolean,
   )
+const told = 'window.told !== undefined'
+const judging = (condition: string): string =>
+  `(({ seen, chart }, kept) => ${condition})(window.told, window.kept)`
 /** Web storage, IndexedDB and the Cache API: all that a document can keep. What is not there is seen by who looks. */
 const keepEverywhere = (value: string): string => `(async () => {
   localStorage.setItem('left', '${value}')
@@ -95,12 +98,6 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
           databases: value === null ? [] : [value],
           caches: value === null ? [] : [value],
         }
-  async function until(what: () => boolean): Promise<boolean> {
-    const end = performance.now() + 5000
-    // oxlint-disable-next-line no-await-in-loop -- polling is the point
-    while (!what() && performance.now() < end) await sleep(20)
-    return what()
-  }
   const revoked = () => sandbox.requests().filter(({ where }) => where === 'revoke').length
   const gone = async (frame: Frame) => {
     await frame.getByRole('alert').getByText('This session has ended.').waitFor({ timeout: 5_000 })
@@ -133,7 +130,7 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
         cookieBefore[0]?.value,
         'another session id',
       )
-      t.ok(await until(() => revoked() === 1))
+      await until(revoked, (count) => count === 1)
       const ends = (await hospital.audit()).filter(({ event }) => event === 'launch.transition')
       t.match(ends, [{ state: 'ended', reason: 'other_user' }])
       await one.close()
@@ -165,7 +162,7 @@ async function sharedWorkstation(t: Test, blockThirdPartyCookies: boolean): Prom
       204,
     )
     await gone(frame)
-    t.ok(await until(() => revoked() > before))
+    await until(revoked, (count) => count > before)
     t.same(await browser.context.cookies(publicUrl), [], 'the cookie is gone')
 
     await page.goto(`${sandbox.origin}/`)
