@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
  * What `npm run test:long` runs: every test/long/*.long.ts, one after the other, because each wants the machine for
- * itself. `npm run test:long -- refresh` runs those whose names begin so. The last report is kept in the repository:
+ * itself. `npm run test:long -- refresh` runs those whose names begin so. How each went last is kept in the repository:
  * test/long/report.json.
  */
 const folder = join(import.meta.dirname, 'long')
@@ -30,8 +30,19 @@ const results = readdirSync(folder)
 for (const { name, passed, seconds } of results) {
   process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)\n`)
 }
-if (wanted.length === 0) {
-  const report = { day: new Date().toISOString().slice(0, 10), node: process.version, results }
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-}
+keep()
 process.exitCode = results.every(({ passed }) => passed) ? 0 : 1
+
+/** Of those that ran the newest result, of the others the one before; a file that is no more has none. */
+function keep(): void {
+  const path = join(folder, 'report.json')
+  const before: Record<string, unknown> = existsSync(path)
+    ? JSON.parse(readFileSync(path, 'utf8'))
+    : {}
+  const now = { day: new Date().toISOString().slice(0, 10), node: process.version }
+  const ran = results.map(({ name, ...result }) => [name, { ...now, ...result }] as const)
+  const all = Object.entries({ ...before, ...Object.fromEntries(ran) })
+    .filter(([name]) => existsSync(join(folder, name)))
+    .toSorted(([one], [other]) => one.localeCompare(other))
+  writeFileSync(path, `${JSON.stringify(Object.fromEntries(all), undefined, 2)}\n`)
+}
