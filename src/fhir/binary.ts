@@ -84,7 +84,7 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
     if (renewed === current) return streamed
     refused = undefined
     const again = await upstream.stream(ask(renewed.record.tokens.access), begin)
-    if (statuses[1] === 401) await tokens.refusedAgain(launch.key, renewed)
+    if (statuses[1] !== undefined) await tokens.triedAgain(launch.key, renewed, statuses[1])
     return again
   }
   const streamed = await stream().finally(() => clearInterval(watch))

@@ -46,7 +46,7 @@ function tracedTokens(tokens: Tokens, trace: Trace): Tokens {
         throw error
       }
     },
-    refusedAgain: (key, renewed) => tokens.refusedAgain(key, renewed),
+    triedAgain: (key, renewed, status) => tokens.triedAgain(key, renewed, status),
   }
 }
 

@@ -5,6 +5,7 @@ import { lostScopes } from '../smart/scopes.ts'
 import type { LaunchKey } from '../store/store.ts'
 import type { LaunchRecord } from './record.ts'
 import type { Pause, RefreshLease } from './refresh-lease.ts'
+import { remember } from './remember.ts'
 import { isFinal, isYoung, refused, renewed } from './token-rules.ts'
 import { endCode } from './transitions.ts'
 import type { OpenLaunch, RefreshOutcome, Vault } from './vault.ts'
@@ -223,12 +224,3 @@ export const paused = (): SmartBffError => unreachable('waiting after an uncerta
 
 export const hasCode = (error: unknown, code: SmartBffError['code']): boolean =>
   error instanceof SmartBffError && error.code === code
-
-/** What a process must remember of launches that could not be brought to an end; the oldest are forgotten first. */
-const maxRemembered = 10_000
-
-function remember<T>(map: Map<string, T>, name: string, value: T): void {
-  const oldest = map.size >= maxRemembered ? map.keys().next().value : undefined
-  if (oldest !== undefined) map.delete(oldest)
-  map.set(name, value)
-}

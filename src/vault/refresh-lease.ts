@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { letGo } from '../store/let-go.ts'
 import { concerns } from '../store/store.ts'
 import type { Change, Lease, LaunchKey, Store } from '../store/store.ts'
+import { remember } from './remember.ts'
 
 /** The right to refresh one launch, across all replicas, renewed for as long as the work under it runs. */
 export interface RefreshLease extends Lease {
@@ -82,8 +83,6 @@ export interface Pause {
   lasts(key: LaunchKey): Promise<boolean>
 }
 
-const maxRemembered = 10_000
-
 export function createPause(deps: {
   readonly store: Pick<Store, 'acquireLease' | 'readLease'>
   readonly now: () => number
@@ -96,9 +95,7 @@ export function createPause(deps: {
     begin: async (key, lifeMs) => {
       if (lifeMs <= 0) return
       const name = nameOf('pause', key)
-      const oldest = until.size >= maxRemembered ? until.keys().next().value : undefined
-      if (oldest !== undefined) until.delete(oldest)
-      until.set(name, now() + lifeMs)
+      remember(until, name, now() + lifeMs)
       // Without it the others find out for themselves.
       await store.acquireLease(name, 'uncertain', lifeMs).catch(() => undefined)
     },

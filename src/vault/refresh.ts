@@ -83,7 +83,11 @@ export function createTokens(deps: TokensDeps): Tokens {
       return waited(performance.now(), flights.join(key, renewed, limits.waitMs))
     },
 
-    refusedAgain: (key, { record }) => refusedAgain.note(key, record),
+    triedAgain: async (key, { record }, status) => {
+      if (status === 401) await refusedAgain.refused(key, record)
+      // A fault of a gateway says nothing of the token.
+      else if (status < 500) refusedAgain.served(key, record)
+    },
   }
 }
 

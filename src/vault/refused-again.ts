@@ -1,5 +1,6 @@
 import type { LaunchKey, Store } from '../store/store.ts'
 import type { LaunchRecord } from './record.ts'
+import { remember } from './remember.ts'
 import { refusedAgainMs, refusalOf, saysNothingNew } from './token-rules.ts'
 import type { KnownRefusal } from './token-rules.ts'
 
@@ -9,12 +10,12 @@ import type { KnownRefusal } from './token-rules.ts'
  */
 export interface RefusedAgain {
   /** Never throws: what cannot be stored the others find out for themselves. */
-  note(key: LaunchKey, record: LaunchRecord): Promise<void>
+  refused(key: LaunchKey, record: LaunchRecord): Promise<void>
+  /** One that has served and is refused later was taken back. */
+  served(key: LaunchKey, record: LaunchRecord): void
   /** Never throws: what cannot be read is not known. */
   known(key: LaunchKey, record: LaunchRecord): Promise<boolean>
 }
-
-const maxRemembered = 10_000
 
 export function createRefusedAgain(deps: {
   readonly store: Pick<Store, 'acquireLease' | 'readLease' | 'releaseLease'>
@@ -22,6 +23,8 @@ export function createRefusedAgain(deps: {
 }): RefusedAgain {
   const { store, now } = deps
   const here = new Map<string, KnownRefusal>()
+  /** By the time that the token came at. */
+  const serving = new Map<string, number>()
 
   /** In place of what stands there of an older token. */
   const tell = async (name: string, word: string): Promise<void> => {
@@ -32,16 +35,16 @@ export function createRefusedAgain(deps: {
   }
 
   return {
-    note: async (key, record) => {
+    refused: async (key, record) => {
       const name = nameOf(key)
-      const refusal = refusalOf(record, now())
+      const served = serving.get(name) === record.tokens.receivedAt
+      const refusal = refusalOf(record, served, now())
       // The first counts: said again and again it would last for ever.
       if (refusal === undefined || here.get(name)?.receivedAt === refusal.receivedAt) return
-      const oldest = here.size >= maxRemembered ? here.keys().next().value : undefined
-      if (oldest !== undefined) here.delete(oldest)
-      here.set(name, refusal)
+      remember(here, name, refusal)
       await tell(name, String(refusal.receivedAt)).catch(() => undefined)
     },
+    served: (key, { tokens }) => remember(serving, nameOf(key), tokens.receivedAt),
     known: async (key, record) => {
       const name = nameOf(key)
       if (saysNothingNew(record, here.get(name), now())) return true

@@ -43,10 +43,14 @@ export interface KnownRefusal {
 
 /**
  * The token with which a refused request was tried once more was refused too. Where it had only just come, the next one
- * would not help either; of an older one it says that its time was over.
+ * would not help either. Of an older one, and of one that has served, it says that its time was over.
  */
-export const refusalOf = (record: LaunchRecord, now: number): KnownRefusal | undefined =>
-  isYoung(record, now, refusedAgainMs)
+export const refusalOf = (
+  record: LaunchRecord,
+  served: boolean,
+  now: number,
+): KnownRefusal | undefined =>
+  !served && isYoung(record, now, refusedAgainMs)
     ? { receivedAt: record.tokens.receivedAt, until: now + refusedAgainMs }
     : undefined
 

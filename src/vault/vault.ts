@@ -86,6 +86,6 @@ export interface Tokens {
    * newer one would meet the same: the EHR's answer stands. Throws like `current`.
    */
   afterRefusal(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
-  /** The EHR answered 401 to the one that `afterRefusal` gave as well. Never throws. */
-  refusedAgain(key: LaunchKey, renewed: OpenLaunch): Promise<void>
+  /** What the EHR answered to the one that `afterRefusal` gave. Never throws. */
+  triedAgain(key: LaunchKey, renewed: OpenLaunch, status: number): Promise<void>
 }

@@ -196,8 +196,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         world.record = { ...world.record, tokens }
         return opened()
       },
-      refusedAgain: async () => {
-        world.refusedAgain += 1
+      triedAgain: async (_, __, status) => {
+        if (status === 401) world.refusedAgain += 1
       },
     },
     audit: {

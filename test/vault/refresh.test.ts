@@ -163,19 +163,20 @@ t.test('a new token that is refused at once is not replaced again for a while', 
   const [one, other] = [replica(), replica()]
   clock.time += 60_000
   const first = await one.afterRefusal(key, await open())
-  await one.refusedAgain(key, first)
+  await one.triedAgain(key, first, 503)
+  await one.triedAgain(key, first, 401)
   for (const tokens of [one, other]) {
     t.equal(await tokens.afterRefusal(key, first), first, 'the EHR has said all it has to say')
   }
   clock.time += 29_999
   t.equal(await one.afterRefusal(key, first), first)
   t.equal(await other.afterRefusal(key, first), first)
-  await one.refusedAgain(key, first)
+  await one.triedAgain(key, first, 401)
   t.equal(ehr.calls, 1)
   clock.time += 1
   const second = await other.afterRefusal(key, first)
   t.equal(second.record.tokens.access, 'access-2', 'that the EHR says it again makes it no longer')
-  await other.refusedAgain(key, second)
+  await other.triedAgain(key, second, 401)
   t.equal(await one.afterRefusal(key, second), second)
   t.equal(ehr.calls, 2)
 })
@@ -190,22 +191,28 @@ t.test(
       clock.time += 1
       opened = await tokens.afterRefusal(key, opened)
       t.equal(ehr.calls, calls)
+      await tokens.triedAgain(key, opened, 200)
+      // Taken back while a slow request was on its second way.
+      await tokens.triedAgain(key, opened, 401)
     }
+    clock.time += 1
+    opened = await tokens.afterRefusal(key, opened)
+    t.equal(ehr.calls, 4)
     // What was said of one token says nothing of the next, which another way has brought.
-    await tokens.refusedAgain(key, opened)
+    await tokens.triedAgain(key, opened, 401)
     clock.time += 1
     const { record } = opened
     const brought = { ...record, tokens: { ...record.tokens, access: 'x', receivedAt: clock.time } }
     const newer = await vault.replace(key, opened, brought)
     if (newer === undefined) throw new Error('not written')
-    const fourth = await replica().afterRefusal(key, newer)
-    t.equal(fourth.record.tokens.access, 'access-4')
-    await tokens.refusedAgain(key, fourth)
-    t.equal(await replica().afterRefusal(key, fourth), fourth)
+    const fifth = await replica().afterRefusal(key, newer)
+    t.equal(fifth.record.tokens.access, 'access-5')
+    await tokens.triedAgain(key, fifth, 401)
+    t.equal(await replica().afterRefusal(key, fifth), fifth)
     // Nor does it matter what is said of one that is not new any more.
     clock.time += 30_000
-    await tokens.refusedAgain(key, fourth)
-    t.equal((await tokens.afterRefusal(key, fourth)).record.tokens.access, 'access-5')
+    await tokens.triedAgain(key, fifth, 401)
+    t.equal((await tokens.afterRefusal(key, fifth)).record.tokens.access, 'access-6')
   },
 )
 

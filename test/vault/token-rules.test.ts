@@ -102,8 +102,9 @@ t.test('a refused refresh token is dropped', async (t) => {
 
 t.test('only the refusal of a new token says that the next one would not help', async (t) => {
   const record = withTokens({ receivedAt: start })
-  t.equal(refusalOf(record, start + 30_000), undefined, 'its time was over')
-  const known = refusalOf(record, start + 29_999)
+  t.equal(refusalOf(record, false, start + 30_000), undefined, 'its time was over')
+  const known = refusalOf(record, false, start + 29_999)
+  t.equal(refusalOf(record, true, start + 1), undefined, 'it was taken back')
   t.strictSame(known, { receivedAt: start, until: start + 59_999 })
   t.equal(saysNothingNew(record, known, start + 59_998), true)
   t.equal(saysNothingNew(record, known, start + 59_999), false)

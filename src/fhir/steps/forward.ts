@@ -37,8 +37,8 @@ export async function forward(
   const renewed = await deps.tokens.afterRefusal(launch.key, current)
   if (renewed === current) return first
   const second = await send(renewed.record.tokens.access)
-  if (second.kind === 'answer' && second.status === 401) {
-    await deps.tokens.refusedAgain(launch.key, renewed)
+  if (second.kind === 'answer') {
+    await deps.tokens.triedAgain(launch.key, renewed, second.status)
   }
   return second
 }
