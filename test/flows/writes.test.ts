@@ -14,6 +14,7 @@ const hospital = await startHospital({
         interactions: ['read', 'search-type', 'create', 'update', 'patch', 'delete'],
         search: ['code', '_count'],
         confirm: true,
+        upsert: true,
       },
     ],
   },
@@ -102,6 +103,23 @@ t.test('the version that was shown is the version that is changed', async (t) =>
   const last = { 'if-match': patched.headers.get('etag') ?? '' }
   t.ok([200, 204].includes((await ask('DELETE', `Observation/${id}`, undefined, last)).status))
   t.equal((await inChart(id)).body.resourceType, 'OperationOutcome')
+})
+
+t.test('an update that creates replaces nothing that is there after all', async (t) => {
+  const named = { ...weight(74), id: 'weight-of-today' }
+  await confirm(shown)
+  // Some EHRs say 200 to an update that creates (fhir-access-and-audit.md 5); the sandbox is one of them.
+  t.equal((await ask('PUT', `Observation/${named.id}`, named)).status, 200)
+  t.equal((await inChart(named.id)).body.valueQuantity.value, 74)
+  const again = { ...named, valueQuantity: { value: 75, unit: 'kg' } }
+  t.equal((await ask('PUT', `Observation/${named.id}`, again)).status, 428, 'which version?')
+  await confirm(shown)
+  // As if it had come only after the look at it.
+  const look = { method: 'GET', path: named.id }
+  faults.setFaults([{ where: 'fhir', match: look, times: 1, kind: 'status', status: 404 }])
+  const late = await ask('PUT', `Observation/${named.id}`, again)
+  t.strictSame([late.status, late.state], [412, 'write_conflict'])
+  t.equal((await inChart(named.id)).body.valueQuantity.value, 74)
 })
 
 t.test('lost after sending: uncertain, and a later read shows which it was', async (t) => {

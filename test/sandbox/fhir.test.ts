@@ -144,6 +144,7 @@ t.test('writes keep versions: create, update, patch, delete, history', async (t)
   const changed = { ...note('two'), id }
   t.equal((await put(changed, { 'if-match': 'W/"stale"' })).status, 412)
   t.equal((await put(changed, { 'if-match': 'unquoted' })).status, 400)
+  t.equal((await put(changed, { 'if-none-match': '*' })).status, 412)
   const updated = await put(changed, { 'if-match': version })
   t.equal(updated.status, 200)
   t.not(updated.headers.get('etag'), version)

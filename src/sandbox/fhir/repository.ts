@@ -30,11 +30,14 @@ type Search<T extends Resource> = SearchRequest<T>
 export class GuardedRepository extends FhirRepository {
   readonly #store: Store
   readonly #access: Access
+  readonly #onlyNew: boolean
 
-  constructor(store: Store, access: Access) {
+  /** `onlyNew`: an update may create and nothing else (RFC 9110 13.1.2, `If-None-Match: *`). */
+  constructor(store: Store, access: Access, onlyNew = false) {
     super()
     this.#store = store
     this.#access = access
+    this.#onlyNew = onlyNew
   }
 
   setMode(): void {}
@@ -106,6 +109,7 @@ export class GuardedRepository extends FhirRepository {
     if (!patientFree.has(type) && subjectOf(resource) !== current.owner) {
       throw new OperationOutcomeError(badRequest('The subject of a resource does not change'))
     }
+    if (this.#onlyNew) throw new OperationOutcomeError(preconditionFailed)
     checkVersion(current, ifMatch)
     return this.#store.update<T>(resource)
   }

@@ -64,7 +64,8 @@ async function authorized(
   request: Request,
   path: string,
 ): Promise<Answer> {
-  const repository = new GuardedRepository(deps.store, access)
+  const onlyNew = request.method === 'PUT' && request.headers['if-none-match'] === '*'
+  const repository = new GuardedRepository(deps.store, access, onlyNew)
   const held = deps.paging.resume(request.url.searchParams)
   if (held === 'unknown') return outcome(410, 'expired', 'This page is no longer there.')
   const { method, target, query } = held ?? normalized(request, path)
