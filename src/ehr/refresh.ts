@@ -60,10 +60,13 @@ function subjectOf(idToken: string): string | undefined {
   }
 }
 
-/** Only what the protocol calls final ends the authorization; an unknown 4xx may be a gateway's mood. */
+/**
+ * Only what the protocol calls final ends the authorization; an unknown 4xx may be a gateway's mood. Nor does
+ * `invalid_client`, which is about us and not about the refresh token: a key that the EHR could not fetch, a clock that
+ * is wrong (RFC 7521 4.2). Opening the app again would meet the same.
+ */
 const fatal = new Set([
   'invalid_grant',
-  'invalid_client',
   'unauthorized_client',
   'unsupported_grant_type',
   'invalid_scope',

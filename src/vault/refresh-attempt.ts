@@ -6,7 +6,7 @@ import type { LaunchKey } from '../store/store.ts'
 import type { LaunchRecord } from './record.ts'
 import type { Pause, RefreshLease } from './refresh-lease.ts'
 import { remember } from './remember.ts'
-import { isFinal, isYoung, refused, renewed } from './token-rules.ts'
+import { isYoung, refused, renewed } from './token-rules.ts'
 import { endCode } from './transitions.ts'
 import type { OpenLaunch, RefreshOutcome, Vault } from './vault.ts'
 
@@ -72,16 +72,14 @@ export function createAttempt(parts: AttemptDeps): Attempt {
         return save.granted(key, held, { from, sentAt, change }, lease)
       }
       case 'refused':
-        if (isFinal(held.record, outcome, now())) {
-          return giveUp(parts, persist, key, held, outcome.reason, lease)
-        }
-        break
-      case 'uncertain':
+        return giveUp(parts, persist, key, held, outcome.reason, lease)
+      case 'uncertain': {
+        await pause.begin(key, limits.backOffMs)
+        const told = { outcome: 'failed', reason: outcome.reason, ms: now() - sentAt } as const
+        await tell(parts, held.record, { event: 'token.refused', ...told })
+        throw unreachable('uncertain answer')
+      }
     }
-    await pause.begin(key, limits.backOffMs)
-    const told = { outcome: 'failed', reason: outcome.reason, ms: now() - sentAt } as const
-    await tell(parts, held.record, { event: 'token.refused', ...told })
-    throw unreachable('uncertain answer')
   }
 }
 

@@ -61,16 +61,6 @@ export const saysNothingNew = (
   now: number,
 ): boolean => known !== undefined && known.receivedAt === tokens.receivedAt && now < known.until
 
-/**
- * `invalid_client` is about us and not about the refresh token: a key that the EHR could not fetch, a clock that is wrong
- * (RFC 7521 4.2). While the access token serves, a refresh so refused is tried again later.
- */
-export const isFinal = (
-  record: LaunchRecord,
-  { reason }: Extract<RefreshOutcome, { kind: 'refused' }>,
-  now: number,
-): boolean => reason !== 'invalid_client' || !isUsable(record, now)
-
 /** RFC 6749 6: what the answer does not name stays as it was. The lifetime counts from before the call. */
 export function renewed(
   record: LaunchRecord,

@@ -69,9 +69,9 @@ export type RefreshOutcome =
       /** The launch context members that came. A patient among them is the record's own, or its first. */
       readonly context?: Partial<LaunchContext>
     }
-  /** Refused (invalid_grant and its kin): the user must authorize again, unless it was about us (token-rules.ts, isFinal). */
+  /** Refused for good (invalid_grant and its kin): the user must authorize again. */
   | { readonly kind: 'refused'; readonly reason: AuditReason }
-  /** Timeout, connection fault, 5xx: it may or may not have happened. */
+  /** Timeout, connection fault, 5xx, or a refusal of us and not of the token: it may or may not have happened. */
   | { readonly kind: 'uncertain'; readonly reason: AuditReason }
 
 /** Gives every FHIR request a token that should still work; at most one refresh at a time across all replicas. */

@@ -157,6 +157,15 @@ t.test('a fault that passes ends nothing', async (t) => {
   t.equal(new Set(refreshTokens()).size, 1)
 })
 
+t.test('invalid_client is about us: the launch lives on when the EHR knows us again', async (t) => {
+  const { expire, read, sandbox } = await setUp(t)
+  const body = { error: 'invalid_client' }
+  sandbox.control.setFaults([{ where: 'token', kind: 'status', status: 401, body, times: 1 }])
+  expire()
+  t.equal((await read()).headers.get('smart-bff-state'), 'data_unavailable')
+  await until(async () => (await read()).status === 200)
+})
+
 t.test('scope narrowing detected', async (t) => {
   const { expire, read, info, answerWith, browser, launch, events } = await setUp(t)
   const kept = 'launch openid fhirUser offline_access patient/Patient.read'

@@ -16,7 +16,7 @@ import { startSentinelGroup } from '../support/redis-groups.ts'
 
 /**
  * 2,000 live launches on two replicas, a clinic's mix, and each fault in the middle of it. Every answer is held against
- * the patient of its chart. The table of what users saw is kept: test/long/load.json, docs/load.md.
+ * the patient of its chart. The table of what users saw is kept: test/long/load.json.
  */
 const minute = 60_000
 const clinicOptions = {

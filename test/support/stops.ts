@@ -39,6 +39,7 @@ export async function liveThroughStops(t: Test, { seed, forMs }: StopsOptions): 
   const redis = await startRedis()
   const deployment = await startDeployment({
     replicas,
+    limitMs: forMs + 120_000,
     root: {
       store: { redis: { url: redis.url } },
       session: { launchesPerBrowser: 50 },

@@ -32,13 +32,12 @@ function createEhr() {
     valid: 'refresh-0',
     reused: 0,
     /** How the next calls go; `lost` is carried out but never answered. */
-    next: [] as ('refuse' | 'unknown client' | 'fail' | 'lost' | 'throw')[],
+    next: [] as ('refuse' | 'fail' | 'lost' | 'throw')[],
     refresh: async (record: LaunchRecord): Promise<RefreshOutcome> => {
       ehr.calls += 1
       const way = ehr.next.shift()
       if (way === 'throw') throw new Error('text of the EHR')
       if (way === 'fail') return { kind: 'uncertain', reason: 'EHR_TIMEOUT' }
-      if (way === 'unknown client') return { kind: 'refused', reason: 'invalid_client' }
       if (way === 'refuse') return { kind: 'refused', reason: 'invalid_grant' }
       if (record.tokens.refresh !== ehr.valid) {
         ehr.reused += 1
@@ -229,21 +228,6 @@ t.test('a refusal of the EHR means authorization, and is asked for once', async 
   await t.rejects(tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
   t.strictSame(names(events), ['token.refused refused', 'launch.transition refused'])
   t.match(events[0], { state: 'reauth_required', reason: 'invalid_grant' })
-})
-
-t.test('an EHR that does not know us now may know us later, while the token serves', async (t) => {
-  const { clock, ehr, events, key, open, replica } = await setUp({ limits: { backOffMs: 5000 } })
-  const tokens = replica()
-  ehr.next = ['unknown client']
-  clock.time = start + hourMs - 20_000
-  t.equal((await tokens.current(key, await open())).record.state, 'active')
-  clock.time += 6000
-  t.match((await tokens.current(key, await open())).record.tokens, { access: 'access-2' })
-  t.strictSame(names(events), ['token.refused failed', 'token.refreshed success'])
-
-  ehr.next = ['unknown client']
-  clock.time += 2 * hourMs
-  await t.rejects(tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
 })
 
 t.test('without a refresh token the token serves until it expires', async (t) => {
