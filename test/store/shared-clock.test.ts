@@ -45,6 +45,25 @@ t.test('replicas go by one clock, however far apart their own are', async (t) =>
   )
 })
 
+t.test('a clock that is set is noticed at once', async (t) => {
+  const redis = await startRedis()
+  let setMs = 0
+  const now = (): number => Date.now() + setMs
+  const store = createRedisStore({ config: { url: new Secret(redis.url) }, now })
+  t.teardown(async () => {
+    await store.close()
+    await redis.stop()
+  })
+  await store.check()
+  for (const minutes of [-5, 5]) {
+    setMs = minutes * minuteMs
+    store.now()
+    const started = performance.now()
+    await until(store.now, (time) => near(time, Date.now()))
+    t.ok(performance.now() - started < 1_500, `${minutes} minutes`)
+  }
+})
+
 t.test('without an answer the last one counts', async (t) => {
   const redis = await startRedis()
   const store = createRedisStore({

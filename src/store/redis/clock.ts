@@ -16,6 +16,8 @@ export interface SharedClock {
 const syncMs = 5_000
 /** An own clock so far off is worth a word: tokens and certificates are judged by it. */
 const skewToldMs = 2_000
+/** Between two looks an own clock that differs so much from the one that only goes forward was set. */
+const stepMs = 1_000
 
 export function createSharedClock(
   client: RedisClient,
@@ -24,6 +26,15 @@ export function createSharedClock(
 ): SharedClock {
   let aheadMs = 0
   let told = false
+  let looked = { own: own(), steady: performance.now() }
+
+  /** A clock that was set makes what is known of it wrong: Redis is asked at once. */
+  const look = (): number => {
+    const { own: before, steady } = looked
+    looked = { own: own(), steady: performance.now() }
+    if (Math.abs(looked.own - before - (looked.steady - steady)) > stepMs) void sync()
+    return looked.own
+  }
 
   const sync = async (): Promise<void> => {
     const nodes = client instanceof Cluster ? client.nodes('master') : [client]
@@ -53,7 +64,7 @@ export function createSharedClock(
   const timer = setInterval(() => void sync(), syncMs)
   timer.unref()
   return {
-    now: () => Math.round(own() + aheadMs),
+    now: () => Math.round(look() + aheadMs),
     sync,
     close: () => clearInterval(timer),
   }

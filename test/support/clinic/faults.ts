@@ -85,8 +85,11 @@ export function commonFaults({
 
 /** The EHR's own pages are down too, so a launch may end at one of them. */
 const ehrDown = /: (50[0234]|429) data_unavailable$|launch: (503$|lost)/
-/** An id_token from the future or the past is no proof of who is signed in; a token may need a new one at once. */
-const clockStep = /: 50[0234] data_unavailable$|launch: 403 not_permitted$/
+/**
+ * An id_token from the future or the past is no proof of who is signed in, nor is our own assertion one to the EHR; a
+ * token may need a new one at once; and a launch that is on its way while the clock is set may come back too late.
+ */
+const clockStep = /: 50[0234] data_unavailable$|launch: (403 not_permitted|400 session_ended)$/
 
 type Fault = Parameters<Clinic['deployment']['sandbox']['control']['setFaults']>[0][number]
 
