@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { launchHash } from '../../src/audit/pseudonyms.ts'
+import { rawMode } from '../support/config.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { plainFetch } from '../support/http.ts'
 import { until } from '../support/until.ts'
@@ -22,11 +23,7 @@ const deployment = await startDeployment({
   limitMs: 240_000,
   tenant: {
     modes: [
-      {
-        id: 'chart',
-        launch: 'ehr',
-        user: 'practitioner',
-        patient: 'required',
+      rawMode({
         scopes: ['launch', 'openid', 'fhirUser', 'patient/Patient.r', 'patient/Observation.rus'],
         allow: [
           { feature: 'Patient banner', resource: 'Patient', interactions: ['read'] },
@@ -37,7 +34,7 @@ const deployment = await startDeployment({
             search: ['_count'],
           },
         ],
-      },
+      }),
     ],
   },
   root: {
