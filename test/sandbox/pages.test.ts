@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { html } from '../../src/sandbox/pages/html.ts'
@@ -18,6 +19,14 @@ const amara = sandbox.patient('amara')
 const open = async (path: string, headers = {}) => {
   const response = await fetch(`${sandbox.origin}${path}`, { headers, redirect: 'manual' })
   return { status: response.status, headers: response.headers, text: await response.text() }
+}
+/** Past `fetch`, which tidies the path up. */
+const getRaw = async (origin: string, path: string) => {
+  const { hostname, port, host } = new URL(origin)
+  const outgoing = request({ hostname, port, path, family: 4, headers: { host } }).end()
+  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
+  answer.resume()
+  return { status: answer.statusCode, location: answer.headers.location ?? '' }
 }
 const frames = (text: string) =>
   [...text.matchAll(/<iframe[^>]+src="([^"]+)"/g)].map(
@@ -80,6 +89,33 @@ t.test('the clinician can be changed and is the one who launches', async (t) => 
     t.equal(answer.headers.get('location'), '/')
   }
 })
+
+t.test(
+  'a page under another name for this address leads to the one the app may stand in',
+  async (t) => {
+    const { port } = new URL(sandbox.origin)
+    const other = `http://localhost:${port}`
+    for (const path of [
+      '/',
+      `/chart/${amara.id}?view=full`,
+      '//evil.example/',
+      '/\\evil.example/',
+    ]) {
+      const answer = await getRaw(other, path)
+      t.equal(answer.status, 303, path)
+      t.equal(new URL(answer.location).origin, sandbox.origin, path)
+    }
+    const chart = await getRaw(other, `/chart/${amara.id}?view=full`)
+    t.equal(chart.location, `${sandbox.origin}/chart/${amara.id}?view=full`)
+    for (const path of [
+      '/fhir/r4/metadata',
+      '/fhir/r4/.well-known/smart-configuration',
+      '/oauth/jwks',
+    ]) {
+      t.equal((await getRaw(other, path)).status, 200, `${path} is not a page`)
+    }
+  },
+)
 
 t.test('an app that does not answer is said so', async (t) => {
   const alone = await startSandbox({ launchUrl: 'http://localhost:1/launch' })

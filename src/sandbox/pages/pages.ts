@@ -14,6 +14,7 @@ import { reachable } from './reachable.ts'
 import { summary } from './summary.ts'
 
 export interface PagesDeps {
+  readonly origin: string
   readonly control: Control
   readonly store: Store
   readonly patients: readonly SyntheticPatient[]
@@ -28,9 +29,15 @@ const files: Readonly<Record<string, readonly [file: string, type: string]>> = {
 
 const maxChartsAtOnce = 12
 
-/** The EHR that a clinician sees: patient list, charts, and the app in them. */
+/**
+ * The EHR that a clinician sees: patient list, charts, and the app in them. Under another name for the same address the
+ * app's frame would stay empty: its `frame-ancestors` allow this origin alone.
+ */
 export async function pages(deps: PagesDeps, request: Request): Promise<Answer> {
   const { pathname, search, searchParams } = request.url
+  if (request.headers.host !== new URL(deps.origin).host) {
+    return redirect(`${deps.origin}${pathname}${search}`)
+  }
   const file = files[pathname]
   if (file !== undefined) return served(file)
   if (pathname === '/_ehr/user') return changeUser(searchParams)
