@@ -9,7 +9,7 @@ import { readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 /** One conversation with the EHR's OAuth endpoints, and what the token endpoint answered in it. */
 export interface Call {
   readonly configuration: oauth.Configuration
-  readonly seen: { answer?: TokenAnswer; fault?: SmartBffError }
+  readonly seen: { answer?: TokenAnswer; fault?: SmartBffError; unsent?: true }
 }
 
 export interface CallDeps {
@@ -23,6 +23,7 @@ export function prepareCall(
   deps: CallDeps,
   document: SmartConfiguration,
   clientAuth: oauth.ClientAuth,
+  maySend: () => boolean = () => true,
 ): Call {
   const configuration = new oauth.Configuration(
     {
@@ -48,6 +49,10 @@ export function prepareCall(
   if (deps.tenant.iss.startsWith('http:')) oauth.allowInsecureRequests(configuration)
   const seen: Call['seen'] = {}
   configuration[oauth.customFetch] = async (url, options) => {
+    if (!maySend()) {
+      seen.unsent = true
+      throw new Error('not to be sent any more')
+    }
     const answer = await sendForm(deps.http, new URL(url), options).catch((fault: unknown) => {
       if (fault instanceof SmartBffError) seen.fault = fault
       throw fault

@@ -20,7 +20,8 @@ export interface OAuthClient {
   authorization(ask: AuthorizationAsk): Promise<AuthorizationRequest>
   /** Throws LAUNCH_TOKEN_REFUSED, LAUNCH_TOKEN_INVALID, LAUNCH_CALLBACK_INVALID, EHR_UNREACHABLE, EHR_TIMEOUT. */
   exchange(ask: ExchangeAsk): Promise<Issued>
-  refresh(refreshToken: string): Promise<RefreshAnswer>
+  /** Asks `maySend` when everything is ready to go: what then may not be sent is `unsent`. */
+  refresh(refreshToken: string, maySend?: () => boolean): Promise<RefreshAnswer>
   /** RFC 7009; `false` where the EHR has no revocation endpoint. Throws on a fault. */
   revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>
   /** RFC 7662. Throws EHR_DISCOVERY_INVALID without an endpoint, LAUNCH_TOKEN_REFUSED, EHR_UNREACHABLE, EHR_TIMEOUT. */
@@ -40,6 +41,7 @@ export type RefreshAnswer =
   | { readonly kind: 'issued'; readonly issued: Issued }
   | { readonly kind: 'refused'; readonly error: OAuthError }
   | { readonly kind: 'uncertain'; readonly reason: ErrorCode | 'unreadable' | 'fault' }
+  | { readonly kind: 'unsent' }
 
 export interface OAuthClientDeps extends CallDeps {
   readonly discovery: Discovery
@@ -52,9 +54,9 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
   }))
 
   /** A configuration per call is cheap and gives each call its own view of what the token endpoint answered. */
-  const prepare = async (): Promise<Call> => {
+  const prepare = async (maySend?: () => boolean): Promise<Call> => {
     const document = await deps.discovery.current()
-    return prepareCall(deps, document, client.part.authenticate)
+    return prepareCall(deps, document, client.part.authenticate, maySend)
   }
 
   return {
@@ -63,7 +65,7 @@ export function createOAuthClient(deps: OAuthClientDeps): OAuthClient {
       return authorizationRequest(configuration, deps.quirks, deps.tenant.iss, ask)
     },
     exchange: async (ask) => exchange(await prepare(), ask),
-    refresh: async (refreshToken) => refresh(await prepare(), refreshToken),
+    refresh: async (refreshToken, maySend) => refresh(await prepare(maySend), refreshToken),
     revoke: async (token, hint) => {
       const { configuration } = await prepare()
       if (configuration.serverMetadata().revocation_endpoint === undefined) return false
@@ -119,7 +121,8 @@ async function refresh(call: Call, refreshToken: string): Promise<RefreshAnswer>
   try {
     await oauth.refreshTokenGrant(call.configuration, refreshToken)
   } catch {
-    const { answer, fault } = call.seen
+    const { answer, fault, unsent } = call.seen
+    if (unsent === true) return { kind: 'unsent' }
     if (fault !== undefined) return { kind: 'uncertain', reason: fault.code }
     if (answer?.kind === 'refused') return { kind: 'refused', error: answer.error }
     return { kind: 'uncertain', reason: answer?.kind === 'unreadable' ? 'unreadable' : 'fault' }

@@ -8,15 +8,17 @@ import { giveBack } from './revoke.ts'
 import type { OAuthError } from './token-answer.ts'
 
 /** One refresh at the EHR of the record's tenant, as the vault understands it (DESIGN rule 11). Never throws. */
-export function createRefresh(ehrs: Ehrs): (record: LaunchRecord) => Promise<RefreshOutcome> {
-  return async (record) => {
+export function createRefresh(
+  ehrs: Ehrs,
+): (record: LaunchRecord, maySend: () => boolean) => Promise<RefreshOutcome> {
+  return async (record, maySend) => {
     const ehr = ehrs.get(record.tenant)
     const { refresh } = record.tokens
     if (ehr === undefined) return { kind: 'refused', reason: 'tenant_unknown' }
     if (refresh === undefined) return { kind: 'refused', reason: 'no_refresh_token' }
-    const answer = await ehr.oauth.refresh(refresh).catch(() => undefined)
+    const answer = await ehr.oauth.refresh(refresh, maySend).catch(() => undefined)
     if (answer === undefined) return { kind: 'uncertain', reason: 'discovery' }
-    if (answer.kind === 'uncertain') return answer
+    if (answer.kind === 'uncertain' || answer.kind === 'unsent') return answer
     if (answer.kind === 'refused') return refused(answer.error, ehr.quirks.finalRefreshErrors)
     const { issued } = answer
     const otherwise = changedOf(record, issued)

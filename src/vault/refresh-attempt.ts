@@ -12,8 +12,11 @@ import type { OpenLaunch, RefreshOutcome, Vault } from './vault.ts'
 
 export interface AttemptDeps {
   readonly vault: Vault
-  /** The token call (src/ehr). Bounded in time by itself; the lease is renewed while it runs. */
-  readonly refresh: (record: LaunchRecord) => Promise<RefreshOutcome>
+  /**
+   * The token call (src/ehr). Bounded in time by itself; the lease is renewed while it runs. `maySend` is asked at the
+   * last moment: a process that stood still for longer than its lease lasts holds a token that may be superseded by now.
+   */
+  readonly refresh: (record: LaunchRecord, maySend: () => boolean) => Promise<RefreshOutcome>
   readonly audit: Audit
   /** Gives tokens back that came after the launch had ended. Best effort; never throws. */
   readonly revoke?: (record: LaunchRecord) => Promise<void>
@@ -65,7 +68,7 @@ export function createAttempt(parts: AttemptDeps): Attempt {
     }
 
     const sentAt = now()
-    const outcome = await call(parts, held.record)
+    const outcome = await call(parts, held.record, () => now() < lease.endsAt())
     switch (outcome.kind) {
       case 'refreshed': {
         const change = (record: LaunchRecord): LaunchRecord => renewed(record, outcome, sentAt)
@@ -79,6 +82,8 @@ export function createAttempt(parts: AttemptDeps): Attempt {
         await tell(parts, held.record, { event: 'token.refused', ...told })
         throw unreachable('uncertain answer')
       }
+      case 'unsent':
+        throw unreachable('the lease was lost')
     }
   }
 }
@@ -130,9 +135,12 @@ function grantChange(before: LaunchRecord, after: LaunchRecord) {
 }
 
 /** The token call is asked for a judgement; should it throw instead, nobody knows what happened at the EHR. */
-async function call(parts: AttemptDeps, record: LaunchRecord): Promise<RefreshOutcome> {
+async function call(
+  { refresh }: AttemptDeps,
+  ...ask: Parameters<AttemptDeps['refresh']>
+): Promise<RefreshOutcome> {
   try {
-    return await parts.refresh(record)
+    return await refresh(...ask)
   } catch {
     return { kind: 'uncertain', reason: 'fault' }
   }

@@ -73,6 +73,8 @@ export type RefreshOutcome =
   | { readonly kind: 'refused'; readonly reason: AuditReason }
   /** Timeout, connection fault, 5xx, or a refusal of us and not of the token: it may or may not have happened. */
   | { readonly kind: 'uncertain'; readonly reason: AuditReason }
+  /** It might not be sent any more. */
+  | { readonly kind: 'unsent' }
 
 /** Gives every FHIR request a token that should still work; at most one refresh at a time across all replicas. */
 export interface Tokens {

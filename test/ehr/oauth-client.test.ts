@@ -280,6 +280,9 @@ t.test('refresh: issued, refused for good, uncertain', async (t) => {
   // The SMART launcher sends an id_token without aud on refresh: it must not end the launch.
   state.answer = { body: { access_token: 'at-3', token_type: 'Bearer', id_token: 'a.b.c' } }
   t.match(await ehr.oauth.refresh('rt-1'), { kind: 'issued' })
+  const heard = server.heard.length
+  t.strictSame(await ehr.oauth.refresh('rt-1', () => false), { kind: 'unsent' })
+  t.equal(server.heard.length, heard, 'what may not be sent any more is not sent')
   await server.close()
   t.match(await ehr.oauth.refresh('rt-1'), { kind: 'uncertain', reason: 'EHR_UNREACHABLE' })
 })

@@ -33,7 +33,8 @@ function createEhr() {
     reused: 0,
     /** How the next calls go; `lost` is carried out but never answered. */
     next: [] as ('refuse' | 'fail' | 'lost' | 'throw')[],
-    refresh: async (record: LaunchRecord): Promise<RefreshOutcome> => {
+    refresh: async (record: LaunchRecord, maySend = () => true): Promise<RefreshOutcome> => {
+      if (!maySend()) return { kind: 'unsent' }
       ehr.calls += 1
       const way = ehr.next.shift()
       if (way === 'throw') throw new Error('text of the EHR')
@@ -93,7 +94,7 @@ async function setUp(
     createTokens({
       vault,
       store,
-      refresh: wrap((record) => ehr.refresh(record)),
+      refresh: wrap((record, maySend) => ehr.refresh(record, maySend)),
       audit,
       now,
       limits,
@@ -439,6 +440,36 @@ t.test('whoever has lost the lease writes nothing', async (t) => {
   ehr.refresh = refresh
   t.equal((await slow.afterRefusal(key, opened)).record.tokens.access, 'access-1')
   t.match(ehr, { calls: 1, reused: 0 }, 'what the other did not change is stored after all')
+})
+
+t.test('whoever stood still until his lease was over sends nothing', async (t) => {
+  const { promise: going, resolve: goOn } = Promise.withResolvers<void>()
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+  let standStill = true
+  const { clock, ehr, key, open, replica } = await setUp({
+    store: (store) => ({
+      ...store,
+      readLease: async (name) => {
+        const held = await store.readLease(name)
+        if (standStill && name.startsWith('pause:')) {
+          standStill = false
+          reach()
+          await going
+        }
+        return held
+      },
+    }),
+  })
+  const opened = await open()
+  const slow = replica().afterRefusal(key, opened)
+  const refused = t.rejects(slow, { code: 'EHR_UNREACHABLE' })
+  await reached
+  clock.time += 20_000
+  t.equal((await replica().afterRefusal(key, opened)).record.tokens.access, 'access-1')
+  goOn()
+  await refused
+  t.match(ehr, { calls: 1, reused: 0 }, 'a superseded token is never sent again')
+  t.match(await open(), { record: { state: 'active', tokens: { access: 'access-1' } } })
 })
 
 t.test('a lease that ran out and was nobody’s is taken again', async (t) => {
