@@ -158,8 +158,8 @@ async function settle(
   const ends = createEnds(deps)
   const results = await Promise.allSettled([
     ...(joined.begun ? [deps.audit.record(sessionStarted(request, record))] : []),
-    ...joined.ended.map((ended) => ends.tell(joined.endedSession ?? joined.session, ended, story)),
-    ...joined.ended.map((ended) => deps.drafts.forget(ended)),
+    ...joined.ended.map(({ session, record: ended }) => ends.tell(session, ended, story)),
+    ...joined.ended.map(({ record: ended }) => deps.drafts.forget(ended)),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason
   const key = { session: joined.session, launch: record.launch }

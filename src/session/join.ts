@@ -40,13 +40,17 @@ export interface Joined {
    * The launches of the earlier user, ended before this returns (DESIGN rule 14): to be audited and revoked at the EHR.
    * With a new user the whole session goes, other tenants' launches too: whoever sat there has left.
    */
-  readonly ended: readonly LaunchRecord[]
-  /** The session that they were launches of. */
-  readonly endedSession?: string
+  readonly ended: readonly EndedLaunch[]
   /** Somebody else has used this browser before: what it keeps of the app is to go. */
   readonly otherUser: boolean
   /** In this order: the session cookie stands before the pending one is cleared. */
   readonly setCookies: readonly string[]
+}
+
+export interface EndedLaunch {
+  /** The store's name of the session that it was a launch of. */
+  readonly session: string
+  readonly record: LaunchRecord
 }
 
 export type Join = (ask: JoinAsk) => Promise<Joined>
@@ -60,7 +64,7 @@ export interface JoinDeps {
 }
 
 /** Each further attempt needs the session to end while it is being joined. */
-const attemptsMax = 4
+const attemptsMax = 6
 /** Each further one needs somebody else to write the session between our reading and our writing. */
 const decisionsMax = 5
 
@@ -74,45 +78,46 @@ const decisionsMax = 5
 export function createJoin(deps: JoinDeps): Join {
   return async (ask) => {
     const reading = deps.cookies.inspect(ask.cookieHeader)
-    let known = reading.kind === 'valid' ? reading.id : undefined
+    const ended: EndedLaunch[] = []
     let otherUser = false
+    let chosen: Chosen =
+      reading.kind === 'valid' ? { id: reading.id, bound: false } : await bind(deps, ask)
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       // oxlint-disable-next-line no-await-in-loop -- an attempt follows from the failure of the one before
-      const outcome = await attemptJoin(deps, ask, known)
-      if (typeof outcome !== 'string') {
-        const setCookies = cookieLines(deps, ask, outcome.sessionId)
-        return { ...outcome, otherUser: otherUser || outcome.otherUser, setCookies }
+      const outcome = await attemptJoin(deps, ask, chosen)
+      ended.push(...outcome.ended)
+      otherUser ||= outcome.kind === 'left' || outcome.ended.length > 0
+      if (outcome.kind === 'joined') {
+        const { id: sessionId } = chosen
+        const setCookies = cookieLines(deps, ask, sessionId)
+        const session = hashSession(sessionId)
+        return { sessionId, session, begun: outcome.begun, ended, otherUser, setCookies }
       }
-      otherUser ||= outcome === 'left'
-      // The cookie's session is over: from here on the bindings decide.
-      known = undefined
+      // From here on the bindings decide: the session that follows is ours, or that of a parallel callback.
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      chosen = await bind(deps, ask, chosen.id)
     }
     throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: session ended on each attempt' })
   }
 }
 
-type Outcome = Omit<Joined, 'setCookies'>
-/** The session is over. `left`: its user was another, and a parallel callback has begun the next one. */
-type Over = 'gone' | 'left'
-
-async function attemptJoin(
-  deps: JoinDeps,
-  ask: JoinAsk,
-  known: string | undefined,
-): Promise<Outcome | Over> {
-  const id = known ?? (await bind(deps, ask, { sessionId: newSessionId(), prefer: false }))
-  return withLease(deps.store, `join:${hashSession(id)}`, async () =>
-    settle(deps, ask, { id, bound: known === undefined }),
-  )
-}
-
 interface Chosen {
   readonly id: string
+  /** By the pending cookies; else by the session cookie. */
   readonly bound: boolean
 }
 
+type Outcome = { readonly ended: readonly EndedLaunch[] } & (
+  | { readonly kind: 'joined'; readonly begun: boolean }
+  /** The session is over. `left`: its user was another, whose launches have ended with it. */
+  | { readonly kind: 'gone' | 'left' }
+)
+
+const attemptJoin = (deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Outcome> =>
+  withLease(deps.store, `join:${hashSession(chosen.id)}`, async () => settle(deps, ask, chosen))
+
 /** What was decided on a session that somebody has written meanwhile is decided again. */
-async function settle(deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Outcome | Over> {
+async function settle(deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Outcome> {
   for (let decision = 0; decision < decisionsMax; decision += 1) {
     // oxlint-disable-next-line no-await-in-loop -- a decision follows from the failure of the one before
     const outcome = await decide(deps, ask, chosen)
@@ -122,73 +127,66 @@ async function settle(deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Out
 }
 
 /** The session as it is decides whether it is joined, begun, or left to its earlier user. */
-async function decide(
-  deps: JoinDeps,
-  ask: JoinAsk,
-  chosen: Chosen,
-): Promise<Outcome | Over | 'changed'> {
+async function decide(deps: JoinDeps, ask: JoinAsk, chosen: Chosen): Promise<Outcome | 'changed'> {
   const session = hashSession(chosen.id)
   const user = userKey(ask.tenant, ask.user)
   const held = await deps.records.hold(session)
-  if (held === undefined) return chosen.bound ? begin(deps, ask, chosen.id) : 'gone'
-
+  if (held === undefined) return chosen.bound ? begin(deps, ask, session) : gone
   if (isOtherUser(held.record, ask.tenant, user)) {
-    const ended = await deps.vault.endSession(session, 'ended', {
-      ...ask.story,
-      forgetDraft: true,
-    })
-    // Nothing was left to end: whoever did it has bound the launches of this browser to the session that follows.
-    if (ended.length === 0 && !(await stillBound(deps, ask, chosen.id))) return 'left'
-    const begun = await beginAnew(deps, ask, user)
-    return { ...begun, ended, endedSession: session, otherUser: true }
+    return { kind: 'left', ended: await endSession(deps, ask, session) }
   }
-
   const changed = withUser(deps.records.renew(held.record), ask.tenant, user)
   if (!(await deps.records.replace(session, held, changed))) return 'changed'
-  if (!chosen.bound) await bind(deps, ask, { sessionId: chosen.id, prefer: true })
-  return { sessionId: chosen.id, session, begun: false, ended: [], otherUser: false }
+  return chosen.bound ? { kind: 'joined', begun: false, ended: [] } : bindTo(deps, ask, chosen.id)
 }
 
-/** A session that is bound and is not there. */
-async function begin(
-  deps: JoinDeps,
-  ask: JoinAsk,
-  sessionId: string,
-): Promise<Outcome | Over | 'changed'> {
-  const session = hashSession(sessionId)
-  const user = userKey(ask.tenant, ask.user)
-  const fresh = withUser(deps.records.begin(), ask.tenant, user)
-  if (await deps.records.create(session, fresh)) {
-    return { sessionId, session, begun: true, ended: [], otherUser: false }
+const gone: Outcome = { kind: 'gone', ended: [] }
+
+/** A session that is bound and is not there: never begun, or over. */
+async function begin(deps: JoinDeps, ask: JoinAsk, session: string): Promise<Outcome | 'changed'> {
+  const fresh = withUser(deps.records.begin(), ask.tenant, userKey(ask.tenant, ask.user))
+  if (await deps.records.create(session, fresh)) return { kind: 'joined', begun: true, ended: [] }
+  return (await deps.records.hold(session)) === undefined ? gone : 'changed'
+}
+
+/**
+ * The session of the cookie is what this browser's pending launches belong to. Where they are bound to another one, that
+ * has lost its cookie to this one: it ends, for nobody could sign out of it.
+ */
+async function bindTo(deps: JoinDeps, ask: JoinAsk, id: string): Promise<Outcome> {
+  const ended: EndedLaunch[] = []
+  let stray: string | undefined
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- an attempt follows from the answer to the one before
+    const bound = await deps.bindings.join({ ...pendingOf(ask), sessionId: id, over: stray })
+    if (bound === id) return { kind: 'joined', begun: false, ended }
+    stray = bound
+    // Ended meanwhile, and the other is what follows it?
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    if ((await deps.records.hold(hashSession(id))) === undefined) return { kind: 'gone', ended }
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    ended.push(...(await endSession(deps, ask, hashSession(stray))))
   }
-  if ((await deps.records.hold(session)) !== undefined) return 'changed'
-  // Bound, but ended since: unless a parallel callback has replaced it meanwhile, this one does.
-  return (await stillBound(deps, ask, sessionId)) ? beginAnew(deps, ask, user) : 'gone'
+  throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'join: bindings change on' })
 }
 
-/** A fresh id, to which all pending launches of this browser are bound from now on. */
-async function beginAnew(deps: JoinDeps, ask: JoinAsk, user: string): Promise<Outcome> {
-  const sessionId = newSessionId()
-  const session = hashSession(sessionId)
-  const record = withUser(deps.records.begin(), ask.tenant, user)
-  if (!(await deps.records.create(session, record))) {
-    throw new SmartBffError('INTERNAL', { detail: 'join: a fresh session id was taken' })
-  }
-  await bind(deps, ask, { sessionId, prefer: true })
-  return { sessionId, session, begun: true, ended: [], otherUser: false }
-}
-
-const stillBound = async (deps: JoinDeps, ask: JoinAsk, sessionId: string): Promise<boolean> =>
-  (await bind(deps, ask, { sessionId, prefer: false })) === sessionId
-
-function bind(
-  { bindings }: JoinDeps,
+async function endSession(
+  { vault }: JoinDeps,
   ask: JoinAsk,
-  choice: { readonly sessionId: string; readonly prefer: boolean },
-): Promise<string> {
-  const values = [ask.own, ...ask.pendingCookies].map(({ value }) => value)
-  return bindings.join({ pendingCookies: values, ...choice })
+  session: string,
+): Promise<readonly EndedLaunch[]> {
+  const records = await vault.endSession(session, 'ended', { ...ask.story, forgetDraft: true })
+  return records.map((record) => ({ session, record }))
 }
+
+async function bind({ bindings }: JoinDeps, ask: JoinAsk, over?: string): Promise<Chosen> {
+  const id = await bindings.join({ ...pendingOf(ask), sessionId: newSessionId(), over })
+  return { id, bound: true }
+}
+
+const pendingOf = ({ own, pendingCookies }: JoinAsk) => ({
+  pendingCookies: [own, ...pendingCookies].map(({ value }) => value),
+})
 
 function cookieLines({ cookies }: JoinDeps, ask: JoinAsk, sessionId: string): readonly string[] {
   const ambiguous = cookies.inspect(ask.cookieHeader).kind === 'ambiguous'

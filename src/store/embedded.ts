@@ -114,10 +114,10 @@ function pendingPart(table: Table): PendingPart {
       return sealed
     },
 
-    joinBindings: async ({ pendingHashes, sealedSession, prefer, lifeMs }) => {
+    joinBindings: async ({ pendingHashes, sealedSession, over, lifeMs }) => {
       const bound = pendingHashes.map((hash) => table.text(`bind:${hash}`))
-      const chosen =
-        (prefer ? undefined : bound.find((value) => value !== undefined)) ?? sealedSession
+      const standing = bound.find((value) => value !== undefined && value !== over)
+      const chosen = standing ?? sealedSession
       for (const hash of pendingHashes) table.set(`bind:${hash}`, chosen, table.now() + lifeMs)
       return chosen
     },

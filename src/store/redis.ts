@@ -88,14 +88,14 @@ function pendingPart(client: RedisClient, ask: RedisAsker): PendingPart {
       )
     },
 
-    async joinBindings({ pendingHashes, sealedSession, prefer, lifeMs }) {
+    async joinBindings({ pendingHashes, sealedSession, over, lifeMs }) {
       if (pendingHashes.length === 0) return sealedSession
       const bound = await ask('joinBindings', () =>
         client.bffJoinBindings(
           pendingHashes.length,
           ...pendingHashes.map(names.bindingName),
           sealedSession,
-          prefer ? 1 : 0,
+          over ?? '',
           lifeMs,
         ),
       )

@@ -15,13 +15,14 @@ export interface Store {
 
   /**
    * `bind:{b}:<hash of pending cookie>`: one script reads and sets the bindings of all pending cookies of a request.
-   * If `prefer` is true every binding becomes `sealedSession`; otherwise the first existing binding wins, and all
-   * become it; without any, all become `sealedSession`. Answers the value that all now hold.
+   * The first existing binding that is not `over` wins, and all become it; without any, all become `sealedSession`. So
+   * of two callers that replace the same binding one does. Answers the value that all now hold.
    */
   joinBindings(ask: {
     readonly pendingHashes: readonly string[]
     readonly sealedSession: string
-    readonly prefer: boolean
+    /** A binding that gives way, as an earlier answer named it. */
+    readonly over?: string | undefined
     readonly lifeMs: number
   }): Promise<string>
 

@@ -63,10 +63,10 @@ async function pendingContract(t: Test, { store, other, pass }: StoreUnderTest):
   })
 }
 
-const ask = (pendingHashes: string[], sealedSession: string, prefer = false) => ({
+const ask = (pendingHashes: string[], sealedSession: string, over?: string) => ({
   pendingHashes,
   sealedSession,
-  prefer,
+  over,
   lifeMs: minuteMs,
 })
 
@@ -90,12 +90,20 @@ async function bindingContract(t: Test, { store, other, pass }: StoreUnderTest):
     t.equal(await store.joinBindings(ask([c], 'three')), 'one')
   })
 
-  await t.test('a preferred session wins over what is bound, and stays', async (t) => {
+  await t.test('a binding that gives way is replaced once', async (t) => {
     const [a, b] = [id(), id()]
     await store.joinBindings(ask([a], 'old'))
-    t.equal(await store.joinBindings(ask([a, b], 'new', true)), 'new')
-    t.equal(await store.joinBindings(ask([a], 'x')), 'new')
-    t.equal(await store.joinBindings(ask([b], 'x')), 'new')
+    t.equal(await store.joinBindings(ask([a, b], 'new', 'old')), 'new')
+    t.equal(await store.joinBindings(ask([a], 'other', 'old')), 'new')
+    t.equal(await store.joinBindings(ask([b], 'other', 'old')), 'new')
+  })
+
+  await t.test('one that gives way does not hide another', async (t) => {
+    const [a, b] = [id(), id()]
+    await store.joinBindings(ask([a], 'old'))
+    await store.joinBindings(ask([b], 'new'))
+    t.equal(await store.joinBindings(ask([a, b], 'other', 'old')), 'new')
+    t.equal(await store.joinBindings(ask([a], 'other')), 'new')
   })
 
   await t.test('without cookies the own session is the answer', async (t) => {

@@ -41,7 +41,7 @@ async function newTenant(t: Test, { rig, standStill }: Place): Promise<void> {
   t.not(late.joined.session, second.joined.session, 'two users are never in one session')
   t.ok(late.joined.otherUser)
   t.same(
-    new Set(late.joined.ended.map((record) => record.launch)),
+    new Set(late.joined.ended.map(({ record }) => record.launch)),
     new Set([elsewhere.launch, second.launch]),
     'whoever sat there has left',
   )
@@ -59,7 +59,7 @@ async function beginning(t: Test, { rig, standStill }: Place): Promise<void> {
   const late = await first
   t.not(late.joined.session, second.joined.session)
   t.same(
-    late.joined.ended.map((record) => record.launch),
+    late.joined.ended.map(({ record }) => record.launch),
     [second.launch],
     'the launch that began the session meanwhile is ended',
   )
@@ -76,17 +76,17 @@ async function earlierUser(t: Test, { rig, standStill }: Place): Promise<void> {
   await slow.reached
   const second = await launch(rig, { user: 'u2', session, jar: jar.toReversed() })
   t.same(
-    second.joined.ended.map((record) => record.launch),
+    second.joined.ended.map(({ record }) => record.launch),
     [earlier.launch],
   )
   slow.goOn()
   const late = await first
   t.same(
-    late.joined.ended.map((record) => record.launch),
+    late.joined.ended.map(({ record }) => record.launch),
     [second.launch],
     'of the session that took the place of the one it read',
   )
-  t.equal(late.joined.endedSession, second.joined.session)
+  t.equal(late.joined.ended[0]?.session, second.joined.session)
   t.same(await liveIn(rig, second.joined), [])
   t.same(await liveIn(rig, late.joined), [late.launch])
 }

@@ -248,7 +248,7 @@ export async function joiningCallback(app: FastifyInstance, rig: Rig): Promise<v
         created,
         begun: joined.begun,
         session: joined.session,
-        ended: joined.ended.map((record) => record.launch),
+        ended: joined.ended.map(({ record }) => record.launch),
       }
     },
   )

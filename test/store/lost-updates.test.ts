@@ -43,7 +43,6 @@ const races: Readonly<Record<keyof typeof scripts, Race>> = {
       store.joinBindings({
         pendingHashes: [id(), shared, id()],
         sealedSession: `own-${n}`,
-        prefer: false,
         lifeMs: minuteMs,
       }),
     )

@@ -48,7 +48,6 @@ t.test('the Redis store keeps the contract', async (t) => {
     await store.joinBindings({
       pendingHashes: ['P'],
       sealedSession: 'x',
-      prefer: false,
       lifeMs: 600_000,
     })
     await store.createSession('H', 'blob', now + 60_000)
@@ -140,7 +139,6 @@ t.test(
         store.joinBindings({
           pendingHashes: ['P'],
           sealedSession: 'x',
-          prefer: true,
           lifeMs: 1000,
         }),
         store.check(),

@@ -78,15 +78,30 @@ t.test('six callbacks with all six pending cookies join one session', async (t) 
   const { bindings } = setUp()
   const cookies = Array.from({ length: 6 }, newId)
   const sessions = await Promise.all(
-    cookies.map(() =>
-      bindings.join({ pendingCookies: cookies, sessionId: newId(), prefer: false }),
-    ),
+    cookies.map(() => bindings.join({ pendingCookies: cookies, sessionId: newId() })),
   )
   t.equal(new Set(sessions).size, 1)
-  const preferred = newId()
-  const ask = { pendingCookies: cookies.slice(0, 2), sessionId: preferred, prefer: true }
-  t.equal(await bindings.join(ask), preferred)
-  t.equal(await bindings.join({ ...ask, sessionId: newId(), prefer: false }), preferred)
+  const [over] = sessions
+  const following = await Promise.all(
+    cookies.map(() => bindings.join({ pendingCookies: cookies, sessionId: newId(), over })),
+  )
+  t.equal(new Set(following).size, 1, 'and what follows it is one')
+  t.not(following[0], over)
+  t.equal(
+    await bindings.join({ pendingCookies: cookies.slice(0, 2), sessionId: newId() }),
+    following[0],
+  )
+})
+
+t.test('a session that gives way does so however often it was sealed', async (t) => {
+  const { bindings } = setUp()
+  const cookies = Array.from({ length: 3 }, newId)
+  const over = newId()
+  for (const cookie of cookies) {
+    t.equal(await bindings.join({ pendingCookies: [cookie], sessionId: over }), over)
+  }
+  const sessionId = newId()
+  t.equal(await bindings.join({ pendingCookies: cookies, sessionId, over }), sessionId)
 })
 
 t.test('a garbage binding is overwritten', async (t) => {
@@ -95,10 +110,9 @@ t.test('a garbage binding is overwritten', async (t) => {
   await store.joinBindings({
     pendingHashes: [hashCookie(cookie)],
     sealedSession: 'garbage',
-    prefer: true,
     lifeMs: 1000,
   })
-  const ask = { pendingCookies: [cookie], prefer: false }
+  const ask = { pendingCookies: [cookie] }
   t.equal(await bindings.join({ ...ask, sessionId }), sessionId)
   t.equal(await bindings.join({ ...ask, sessionId: newId() }), sessionId)
   t.strictSame(garbage, ['malformed'])

@@ -9,15 +9,13 @@
  * must not turn an end into a fault: without it the link is not alive either, and nothing is kept in memory.
  */
 
-/** KEYS: bindings. ARGV: own value, prefer own (1 or 0), life. */
+/** KEYS: bindings. ARGV: own value, the one that gives way or '', life. */
 const joinBindings = `
 local chosen = ARGV[1]
-if ARGV[2] == '0' then
-  for _, bound in ipairs(redis.call('MGET', unpack(KEYS))) do
-    if bound then
-      chosen = bound
-      break
-    end
+for _, bound in ipairs(redis.call('MGET', unpack(KEYS))) do
+  if bound and bound ~= ARGV[2] then
+    chosen = bound
+    break
   end
 end
 for _, key in ipairs(KEYS) do
