@@ -122,7 +122,7 @@ export const storeOperations: ReadonlySet<string> = new Set(
   keepCheckpoint listCheckpoints listDue listIndex listLaunches putConfirmation putIdempotent
   putPending readAuditLines readDraft readLaunch readLease readMatrix readSession readUntold
   releaseLease renewLease replaceDraft replaceLaunch replaceSession schedule settleDue settleEnd
-  takeConfirmation takePending touch updateSession`.split(/\s+/),
+  takeConfirmation takePending touch`.split(/\s+/),
 )
 
 function among(value: string, list: ReadonlySet<string>): string {

@@ -20,7 +20,7 @@ export interface BrowserSessionDeps {
 /** The live session of a request's browser, or undefined. `session` is the hash of its id. */
 export function liveSession(request: FastifyRequest): string | undefined {
   const { session } = request
-  return session.record === undefined ? undefined : hashSession(session.sessionId)
+  return session.held === undefined ? undefined : hashSession(session.sessionId)
 }
 
 /**
@@ -29,7 +29,7 @@ export function liveSession(request: FastifyRequest): string | undefined {
  * - it gets the cookie only when cookies.ts trusts it, signed under the first secret, so that a rotated secret is
  *   no logout and a forged one no clearing;
  * - its own Set-Cookie lines, whose clearing lacks Secure and Partitioned, never leave;
- * - it can change a stored session and never create one, so that a slow request brings back nothing.
+ * - it can change a stored session only as it was read and never create one, so that a slow request brings nothing back.
  */
 export function browserSession(deps: BrowserSessionDeps) {
   const protocol = new URL(deps.publicOrigin).protocol.slice(0, -1)
@@ -62,7 +62,7 @@ export function browserSession(deps: BrowserSessionDeps) {
 function keepOwnCookies(cookies: SessionCookies, request: FastifyRequest, reply: FastifyReply) {
   const lines = [reply.getHeader('set-cookie') ?? []].flat().map(String).filter(isOwnSetCookie)
   const reading = cookies.inspect(request.headers.cookie)
-  const renew = reading.kind === 'valid' && reading.renew && request.session?.record !== undefined
+  const renew = reading.kind === 'valid' && reading.renew && request.session?.held !== undefined
   const named = lines.some((line) => line.startsWith(`${sessionCookieName}=`))
   if (renew && !named) lines.push(cookies.set(reading.id))
   reply.removeHeader('set-cookie')
@@ -89,18 +89,18 @@ export function createSessionStore(
   const { records, store } = deps
   return {
     get: callbackify(async (id: string) => {
-      const record = await records.read(hashSession(id))
-      return record === undefined ? null : { record, cookie: { originalMaxAge: null } }
+      const held = await records.hold(hashSession(id))
+      return held === undefined ? null : { held, cookie: { originalMaxAge: null } }
     }),
     set: callbackify(async (id: string, session: Session) => {
-      const { record } = session
-      if (record === undefined) return
+      const { held } = session
+      if (held === undefined) return
       // The plugin tries again while it sends the error; what could not be kept once is not there to be kept again.
-      delete session.record
-      const written = await records.update(hashSession(id), record)
-      // Ended while the request ran: it stays ended.
+      delete session.held
+      const written = await records.replace(hashSession(id), held, held.record)
+      // Ended while the request ran, and it stays ended; or written by another request, whose word counts.
       if (!written) throw new SmartBffError('SESSION_MISSING')
-      session.record = record
+      session.held = held
     }),
     destroy: callbackify(async (id: string) => {
       await store.endSession(hashSession(id), 'ended')

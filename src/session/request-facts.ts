@@ -1,5 +1,5 @@
 import type { Tenant } from '../config/schema/tenant.ts'
-import type { SessionRecord } from './session-record.ts'
+import type { HeldSession } from './session-records.ts'
 
 /** What a request carries from hook to handler: the only place where Fastify's types are widened. */
 declare module 'fastify' {
@@ -12,6 +12,6 @@ declare module 'fastify' {
 
   interface Session {
     /** Undefined: this browser has no session. */
-    record?: SessionRecord
+    held?: HeldSession
   }
 }

@@ -5,7 +5,7 @@ import type { Resealed } from '../vault/reseal.ts'
 import { isAlive, parseSessionRecord, type SessionRecord } from './session-record.ts'
 
 /**
- * `sess:{h}` in the store, sealed. Every write is conditional: an update never brings back a session that was ended,
+ * `sess:{h}` in the store, sealed. Every write is conditional: a change never brings back a session that was ended,
  * and a creation never takes the place of one (DESIGN rule 11). All methods throw STORE_UNAVAILABLE on a store fault and
  * on nothing else (DESIGN rule 12).
  */
@@ -13,7 +13,6 @@ export interface SessionRecords {
   /** Undefined: never was, ended, over by one of its clocks, or not to be opened. `session` is the hash of the id. */
   read(session: string): Promise<SessionRecord | undefined>
   create(session: string, record: SessionRecord): Promise<boolean>
-  update(session: string, record: SessionRecord): Promise<boolean>
   /** As `read`, and what it was read from, for `replace`. */
   hold(session: string): Promise<HeldSession | undefined>
   /** Written only while nobody has written since; `false` when somebody has, or has ended it. */
@@ -114,8 +113,6 @@ export function createSessionRecords(deps: {
       const held = await open(session)
       return held && deadlineOf(held.record)
     },
-    update: (session, record) =>
-      store.updateSession(session, seal(session, record), record.absoluteAt),
     replace: (session, { sealed }, record) =>
       store.replaceSession(session, sealed, seal(session, record), record.absoluteAt),
     begin: () => ({ schema: 1, createdAt: now(), ...clocks(), users: [] }),

@@ -128,10 +128,7 @@ const sessionName = (session: string): string => `sess:${session}`
 const launchesName = (session: string): string => `launches:${session}`
 const launchName = (key: LaunchKey): string => `launch:${key.session}:${key.launch}`
 
-type SessionPart = Pick<
-  Store,
-  'readSession' | 'createSession' | 'updateSession' | 'replaceSession' | 'endSession'
->
+type SessionPart = Pick<Store, 'readSession' | 'createSession' | 'replaceSession' | 'endSession'>
 
 function sessionPart(table: Table, launches: Launches, changes: Changes): SessionPart {
   const read = (session: string): string | undefined =>
@@ -143,12 +140,6 @@ function sessionPart(table: Table, launches: Launches, changes: Changes): Sessio
     createSession: async (session, blob, expiresAt) => {
       if (table.text(sessionName(session)) !== undefined) return false
       table.set(sessionName(session), blob, expiresAt)
-      return true
-    },
-
-    updateSession: async (session, blob, expiresAt) => {
-      if (read(session) === undefined) return false
-      table.set(sessionName(session), blob, Math.max(expiresAt, launches.expiresAt(session)))
       return true
     },
 

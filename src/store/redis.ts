@@ -105,7 +105,7 @@ function pendingPart(client: RedisClient, ask: RedisAsker): PendingPart {
 }
 
 type LifeUntil = (time: number) => number
-type SessionPart = Pick<Store, 'readSession' | 'createSession' | 'updateSession' | 'replaceSession'>
+type SessionPart = Pick<Store, 'readSession' | 'createSession' | 'replaceSession'>
 
 function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil): SessionPart {
   return {
@@ -118,18 +118,6 @@ function sessionPart(client: RedisClient, ask: RedisAsker, lifeUntil: LifeUntil)
       const name = names.sessionName(session)
       const life = lifeUntil(expiresAt)
       return (await ask('createSession', () => client.set(name, blob, 'PX', life, 'NX'))) === 'OK'
-    },
-
-    async updateSession(session, blob, expiresAt) {
-      const done = await ask('updateSession', () =>
-        client.bffUpdateSession(
-          names.sessionName(session),
-          names.launchesName(session),
-          blob,
-          lifeUntil(expiresAt),
-        ),
-      )
-      return done === 1
     },
 
     async replaceSession(session, held, blob, expiresAt) {

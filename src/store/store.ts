@@ -30,10 +30,10 @@ export interface Store {
   readSession(session: string): Promise<string | undefined>
   /** Creates; `false` when it exists already or was ended within `sessionTombstoneMs` (never re-created). */
   createSession(session: string, blob: string, expiresAt: number): Promise<boolean>
-  /** Changes an existing one, which lives at least as long as its launches; `false` when it is gone. */
-  updateSession(session: string, blob: string, expiresAt: number): Promise<boolean>
-
-  /** Changes it only while its text is still `held`, so that of two writers neither loses what the other wrote. */
+  /**
+   * Changes it only while its text is still `held`, so that of two writers neither loses what the other wrote, and an end
+   * stays one. It lives at least as long as its launches.
+   */
   replaceSession(session: string, held: string, blob: string, expiresAt: number): Promise<boolean>
 
   /**

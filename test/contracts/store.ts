@@ -130,13 +130,14 @@ async function sessionContract(
       other.createSession(session, 'b', now() + minuteMs),
     ])
     t.equal(created.filter(Boolean).length, 1)
-    t.equal(await store.updateSession(session, 'c', now() + minuteMs), true)
+    const held = (await other.readSession(session)) ?? ''
+    t.equal(await store.replaceSession(session, held, 'c', now() + minuteMs), true)
     t.equal(await other.readSession(session), 'c')
   })
 
   await t.test('a change never creates', async (t) => {
     const session = id()
-    t.equal(await store.updateSession(session, 'x', now() + minuteMs), false)
+    t.equal(await store.replaceSession(session, 'a', 'x', now() + minuteMs), false)
     t.equal(await store.readSession(session), undefined)
   })
 
@@ -162,7 +163,7 @@ async function sessionContract(
     await store.createSession(session, 'a', now() + 50)
     await pass(80)
     t.equal(await store.readSession(session), undefined)
-    t.equal(await store.updateSession(session, 'b', now() + minuteMs), false)
+    t.equal(await store.replaceSession(session, 'a', 'b', now() + minuteMs), false)
     t.equal(await store.createSession(session, 'c', now() + minuteMs), true)
   })
 
@@ -171,7 +172,7 @@ async function sessionContract(
     await store.createSession(session, 'a', now() + minuteMs)
     t.strictSame(await store.endSession(session, 'ended'), [])
     t.equal(await other.readSession(session), undefined)
-    t.equal(await other.updateSession(session, 'late', now() + minuteMs), false)
+    t.equal(await other.replaceSession(session, 'a', 'late', now() + minuteMs), false)
     t.equal(await other.createSession(session, 'late', now() + minuteMs), false)
     t.equal(await store.readSession(session), undefined)
   })
@@ -226,7 +227,7 @@ async function launchContract(t: Test, underTest: StoreUnderTest): Promise<void>
     const key = { session: id(), launch: id() }
     await store.createSession(key.session, 'blob', now() + 100)
     await store.createLaunch(key, newLaunch(now()))
-    t.equal(await store.updateSession(key.session, 'changed', now() + 50), true)
+    t.equal(await store.replaceSession(key.session, 'blob', 'changed', now() + 50), true)
     await pass(150)
     t.equal(await store.readSession(key.session), 'changed')
   })
@@ -551,7 +552,7 @@ async function touchContract(t: Test, underTest: StoreUnderTest): Promise<void> 
 
   await t.test('a session that has changed meanwhile stays as it is', async (t) => {
     const key = await launched(underTest)
-    await other.updateSession(key.session, 'other', now() + minuteMs)
+    await other.replaceSession(key.session, 'blob', 'other', now() + minuteMs)
     t.equal(await store.touch(key, slideOf(key.at)), 'session_changed')
     t.equal(await store.readSession(key.session), 'other')
     t.match(await store.readLaunch(key), { idleAt: key.at + minuteMs })

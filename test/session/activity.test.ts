@@ -83,10 +83,10 @@ t.test('a user who joins while activity is written is not lost', async (t) => {
   const { session, cookie, launch } = await rig.begin()
   rig.clock.now += 5 * minuteMs
   const slide = await rig.records.slide(session)
-  const record = await rig.records.read(session)
-  if (record === undefined || slide === undefined) throw new Error('no session')
-  const users = [...record.users, { tenant: 'south', user: 'u2' }]
-  t.ok(await rig.records.update(session, { ...record, users }))
+  const held = await rig.records.hold(session)
+  if (held === undefined || slide === undefined) throw new Error('no session')
+  const users = [...held.record.users, { tenant: 'south', user: 'u2' }]
+  t.ok(await rig.records.replace(session, held, { ...held.record, users }))
   const opening = await rig.vault.open({ session, launch })
   if (opening.kind !== 'open') throw new Error('not open')
   const touched = await rig.vault.touch({ session, launch }, opening.launch, slide)

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { Secret } from '../../src/config/secret.ts'
 import { createSessionCookies, newSessionId } from '../../src/session/cookies.ts'
+import type { SessionRecord } from '../../src/session/session-record.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { hashSession } from '../../src/vault/names.ts'
 import { newSecretKey } from '../support/keys.ts'
@@ -21,7 +22,7 @@ import {
 const attributes = 'Path=/; Secure; HttpOnly; SameSite=None; Partitioned'
 
 const writesOf = (calls: readonly string[]): string[] =>
-  calls.filter((name) => /^(create|update|end|put|join)/.test(name))
+  calls.filter((name) => /^(create|replace|end|put|join)/.test(name))
 
 /** Routes whose handlers wait for the test, as a slow upstream would let them. */
 function slowRoutes(gate: { open: Promise<void>; entered: () => void }) {
@@ -30,13 +31,14 @@ function slowRoutes(gate: { open: Promise<void>; entered: () => void }) {
     app.get('/slow-read', async (request) => {
       gate.entered()
       await gate.open
-      return { users: request.session.record?.users.length ?? 0 }
+      return { users: request.session.held?.record.users.length ?? 0 }
     })
     app.get('/slow-write', async (request) => {
-      const { record } = request.session
+      const { held } = request.session
       gate.entered()
       await gate.open
-      if (record !== undefined) request.session.record = { ...record, createdAt: 1 }
+      if (held === undefined) return { ok: false }
+      request.session.held = { ...held, record: { ...held.record, createdAt: 1 } }
       return { ok: true }
     })
   }
@@ -52,6 +54,12 @@ function newGate() {
   }
 }
 
+async function change(rig: Rig, session: string, part: Partial<SessionRecord>): Promise<void> {
+  const held = await rig.records.hold(session)
+  const changed = held && (await rig.records.replace(session, held, { ...held.record, ...part }))
+  if (changed !== true) throw new Error('not changed')
+}
+
 for (const [name, openStore] of Object.entries(stores)) {
   t.test(`@fastify/session on the ${name} store`, async (t) => {
     const store = await openStore(t)
@@ -63,9 +71,7 @@ for (const [name, openStore] of Object.entries(stores)) {
       const { cookie, session } = await rig.begin()
       const slow = ask(rig.port, '/slow-read', { headers: { cookie } })
       await gate.entered
-      const record = await rig.records.read(session)
-      if (record === undefined) throw new Error('no record')
-      await rig.records.update(session, { ...record, users: [] })
+      await change(rig, session, { users: [] })
       calls.length = 0
       gate.open()
       const answer = await slow
@@ -92,6 +98,19 @@ for (const [name, openStore] of Object.entries(stores)) {
       t.match(JSON.parse(answer.text), { state: 'session_ended' })
       t.same(answer.setCookies, [], 'and gives no cookie back')
       t.equal(await rig.store.readSession(session), undefined)
+    })
+
+    await t.test('a slow request that writes takes nothing from another', async (t) => {
+      const gate = newGate()
+      const rig = await startRig(t, { store, routes: gate.routes })
+      const { cookie, session } = await rig.begin()
+      const slow = ask(rig.port, '/slow-write', { headers: { cookie } })
+      await gate.entered
+      const users = [{ tenant: 'south', user: 'u2' }]
+      await change(rig, session, { users })
+      gate.open()
+      t.equal((await slow).status, 401)
+      t.same((await rig.records.read(session))?.users, users)
     })
 
     await t.test('after a change of user the old id is dead', async (t) => {
@@ -188,7 +207,7 @@ t.test('a session has an absolute end that no use can move', async (t) => {
   const record = await rig.records.read(session)
   if (record === undefined) throw new Error('no record')
   t.equal(record.absoluteAt - record.createdAt, 600 * 60_000)
-  await rig.records.update(session, { ...record, idleAt: Number.MAX_SAFE_INTEGER })
+  await change(rig, session, { idleAt: Number.MAX_SAFE_INTEGER })
   rig.clock.now = 600 * 60_000 + 1
   t.equal(await rig.records.read(session), undefined)
 })
@@ -209,7 +228,9 @@ t.test('a garbage session record is a missing one', async (t) => {
   const rig = await startRig(t)
   const { cookie, session, launch } = await rig.begin()
   for (const blob of ['', '{', '{"schema":1}', 'v1.k1.AAAA', 'v1.other.AAAA', 'x'.repeat(5000)]) {
-    await rig.store.updateSession(session, blob === '' ? ' ' : blob, Date.now() + 60_000)
+    const held = (await rig.store.readSession(session)) ?? ''
+    const text = blob === '' ? ' ' : blob
+    t.ok(await rig.store.replaceSession(session, held, text, Date.now() + 60_000))
     const answer = await ask(rig.port, `/launches/${launch}`, { headers: { cookie, ...ownPage } })
     t.equal(answer.status, 401, blob.slice(0, 20))
     t.match(JSON.parse(answer.text), { state: 'session_ended' })
@@ -245,13 +266,13 @@ t.test('a store fault on saving is one attempt and 503', async (t) => {
   const { store, calls, failing } = watched(createEmbeddedStore({ now: Date.now }))
   const rig = await startRig(t, { store, routes: gate.routes })
   const { cookie, session } = await rig.begin()
-  failing.add('updateSession')
+  failing.add('replaceSession')
   calls.length = 0
   const answer = await ask(rig.port, '/slow-write', { headers: { cookie } })
   t.equal(answer.status, 503)
   t.match(JSON.parse(answer.text), { state: 'data_unavailable' })
   t.notOk(answer.text.includes('redis'))
-  t.same(writesOf(calls), ['updateSession'])
+  t.same(writesOf(calls), ['replaceSession'])
   failing.clear()
   t.ok(await rig.records.read(session), 'the session lives on')
 })

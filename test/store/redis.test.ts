@@ -128,7 +128,7 @@ t.test(
         store.takePending('S'),
         store.putPending('S', 'sealed', 1000),
         store.createSession('H', 'blob', Date.now() + 1000),
-        store.updateSession('H', 'blob', Date.now() + 1000),
+        store.replaceSession('H', 'a', 'blob', Date.now() + 1000),
         store.createLaunch(key, { sealed: 's', idleAt: 1, expiresAt: Date.now() + 1000 }),
         store.replaceLaunch(key, 1, 's'),
         store.endLaunch(key, 'ended'),

@@ -24,18 +24,7 @@ end
 return chosen
 `
 
-/** KEYS: session, its launches. ARGV: blob, life. Never shorter than the launches that hang on it. */
-const updateSession = `
-local held = redis.call('GET', KEYS[1])
-if not held or held == '' then
-  return 0
-end
-local life = math.max(tonumber(ARGV[2]), redis.call('PTTL', KEYS[2]))
-redis.call('SET', KEYS[1], ARGV[1], 'PX', life)
-return 1
-`
-
-/** KEYS: session, its launches. ARGV: held, blob, life. */
+/** KEYS: session, its launches. ARGV: held, blob, life. Never shorter than the launches that hang on it. */
 const replaceSession = `
 if ARGV[1] == '' or redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
@@ -258,7 +247,6 @@ return #ARGV - 1
 /** In the form that ioredis takes; without `numberOfKeys` the caller says how many. */
 export const scripts = {
   bffJoinBindings: { lua: joinBindings },
-  bffUpdateSession: { lua: updateSession, numberOfKeys: 2 },
   bffCreateLaunch: { lua: createLaunch, numberOfKeys: 3 },
   bffReplaceSession: { lua: replaceSession, numberOfKeys: 2 },
   bffTouch: { lua: touch, numberOfKeys: 3 },
