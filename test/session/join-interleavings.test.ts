@@ -193,9 +193,11 @@ function stoppable(inner: Store) {
         if (name === 'acquireLease' && answer === true) lease = { of, holder }
         return answer
       }
-      carriedOut = going.promise.then(work)
-      if (name === 'acquireLease')
-        carriedOut = carriedOut.finally(() => inner.releaseLease(of, holder))
+      carriedOut = going.promise.then(async () => {
+        const answer = await work()
+        if (name === 'acquireLease') await inner.releaseLease(of, holder)
+        return answer
+      })
       await runOut()
       reached.resolve(name)
       if (late) throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'it stands still' })
