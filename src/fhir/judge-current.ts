@@ -1,20 +1,34 @@
 import { patientFreeTypes } from '../smart/patient-free.ts'
-import { isRefusal } from './decision.ts'
+import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { Bound } from './steps/bind.ts'
 import { fetchJudged } from './trip.ts'
 import type { Trip } from './trip.ts'
 
 /**
- * The subject may have been corrected since: old versions are shown only when today's is about this patient too
- * (fhir-access-and-audit.md 1.12, row 3). A history may begin after today's version, by `_at` or on its second page.
+ * Some answers do not say whom the record is about that they were asked for, so that record is read and judged first, as
+ * it is today (DESIGN rule 6). Old versions: the subject may have been corrected since, and a history may begin after
+ * today's version, by `_at` or on its second page (fhir-access-and-audit.md 1.12, row 3). Operations on one record: what
+ * they answer or change need not name its subject (`Observation/<id>/$meta`, rows 23 to 25).
  */
 export async function judgeCurrent(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
-  const { interaction, resource = '' } = bound.sent
-  if (interaction !== 'vread' && interaction !== 'history-instance') return undefined
+  const { view } = trip.launch
+  const { interaction, resource, id } = bound.request
+  if (resource === undefined || id === undefined || interaction === 'read') return undefined
+  if (interaction === 'operation' && view.patient === undefined) return undefined
   // The Patient in context is proved by its id, and what is about nobody needs no proof.
   if (resource === 'Patient' || patientFreeTypes.has(resource)) return undefined
-  const sent = { ...bound.sent, interaction: 'read', version: undefined, parameters: [] } as const
-  const fetched = await fetchJudged({ ...bound, request: sent, sent }, undefined, trip)
+  const coverage = view.covers(resource, 'r')
+  if (coverage.kind === 'none') return refuse('FHIR_SCOPE_INSUFFICIENT', 'scope')
+  const request = { ...bound.request, ...plainRead }
+  const fetched = await fetchJudged({ ...bound, coverage, request, sent: request }, undefined, trip)
   return isRefusal(fetched) ? fetched : undefined
 }
+
+const plainRead = {
+  interaction: 'read',
+  version: undefined,
+  operation: undefined,
+  parameters: [],
+  post: false,
+} as const

@@ -216,6 +216,55 @@ t.test('the record it is called on is read and judged before anything is sent', 
   t.equal(less.ehr.seen.length, 0)
 })
 
+t.test('by GET and in a batch too: its answer need not say whose record it was', async (t) => {
+  const world = await open(t, {
+    mode: {
+      allow: [
+        { feature: 'Meta', operation: 'Observation/$meta', parameters: [] },
+        { feature: 'Batch', bundle: ['batch'] },
+      ],
+    },
+  })
+  const meta = {
+    resourceType: 'Parameters',
+    parameter: [{ name: 'return', valueMeta: { tag: [{ code: 'secret' }] } }],
+  }
+  let patient = 'p2'
+  world.ehr.answer = (incoming, outgoing, body) => {
+    const observation = { resourceType: 'Observation', id: 'o1' }
+    const about = { ...observation, subject: { reference: `Patient/${patient}` } }
+    const entry = [{ resource: meta, response: { status: '200' } }]
+    const batched = { resourceType: 'Bundle', type: 'batch-response', entry }
+    const read = incoming.url?.endsWith('$meta') === true ? meta : about
+    respondWith(incoming.method === 'POST' ? batched : read)(incoming, outgoing, body)
+  }
+  const entry = [{ request: { method: 'GET', url: 'Observation/o1/$meta' } }]
+  const batch = {
+    method: 'POST',
+    headers: { 'content-type': 'application/fhir+json' },
+    body: JSON.stringify({ resourceType: 'Bundle', type: 'batch', entry }),
+  }
+  for (const ask of [
+    () => world.fetch(at('Observation/o1/$meta')),
+    () => world.fetch(at(''), batch),
+  ]) {
+    patient = 'p2'
+    const before = world.ehr.seen.length
+    const answer = await ask()
+    t.equal(answer.status, 404)
+    t.notMatch(answer.text, 'secret')
+    t.equal(world.ehr.seen.length, before + 1, 'the record was read, and nothing else')
+    patient = 'p1'
+    t.match((await ask()).text, 'secret')
+  }
+  const less = await open(t, {
+    granted: 'patient/Patient.rs',
+    mode: { allow: [{ feature: 'Meta', operation: 'Observation/$meta', parameters: [] }] },
+  })
+  t.equal((await less.fetch(at('Observation/o1/$meta'))).status, 403)
+  t.equal(less.ehr.seen.length, 0)
+})
+
 t.test('its answer is guarded; what is lost after sending is uncertain', async (t) => {
   const world = await open(t)
   const ask = async (): Promise<Answer> => post(world, 'Observation/$lastn', [])

@@ -1,6 +1,5 @@
 import { isJsonObject } from '../../smart/json.ts'
 import type { JsonObject } from '../../smart/json.ts'
-import { patientFreeTypes } from '../../smart/patient-free.ts'
 import { decide } from '../decide.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
@@ -8,13 +7,12 @@ import { parseExact } from '../exact-json.ts'
 import type { Reply } from '../exchange.ts'
 import { expectationOf } from '../expectation.ts'
 import { idOf, typeOf } from '../judge.ts'
+import { judgeCurrent } from '../judge-current.ts'
 import type { FhirRequest } from '../request.ts'
 import { createRestorer } from '../rewriter.ts'
 import { allow } from '../steps/allow.ts'
 import type { Permit } from '../steps/allow.ts'
-import type { Bound } from '../steps/bind.ts'
 import { outboundOf } from '../steps/forward.ts'
-import { fetchJudged } from '../trip.ts'
 import type { Trip } from '../trip.ts'
 import type { LaunchView } from '../view.ts'
 import { sendWrite } from './answer-write.ts'
@@ -60,7 +58,7 @@ export async function answerOperation(
   exchange.rule = bound.rule
   exchange.narrowed = bound.sent.parameters.filter((one) => !parameters.includes(one))
 
-  const unproved = await judgeRecord(bound, trip)
+  const unproved = await judgeCurrent(bound, trip)
   if (unproved !== undefined) return unproved
   return sendWrite(outboundOf(bound.sent, urls), bound, undefined, trip)
 }
@@ -87,19 +85,4 @@ function judgeRecordIn(
   return bringsBinary(judged, restorer.attachments, urls)
     ? refuse('FHIR_PATIENT_FOREIGN', 'no_subject')
     : judged
-}
-
-/** What it is called on may be somebody else's: it is read and judged before anything can happen to it (DESIGN rule 6). */
-async function judgeRecord(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
-  const { resource, id } = bound.request
-  const { view } = trip.launch
-  if (resource === undefined || id === undefined || view.patient === undefined) return undefined
-  // The Patient in context is proved by its id.
-  if (resource === 'Patient' || patientFreeTypes.has(resource)) return undefined
-  const coverage = view.covers(resource, 'r')
-  if (coverage.kind === 'none') return refuse('FHIR_SCOPE_INSUFFICIENT', 'scope')
-  const plain = { interaction: 'read', operation: undefined, parameters: [], post: false } as const
-  const request = { ...bound.request, ...plain }
-  const fetched = await fetchJudged({ ...bound, coverage, request, sent: request }, undefined, trip)
-  return isRefusal(fetched) ? fetched : undefined
 }
