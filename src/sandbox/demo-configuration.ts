@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomInt, scryptSync } from 'node:crypto'
 import { parse } from 'yaml'
 
 /** What `npm run demo` changes in `config/demo.yaml`. */
@@ -8,6 +8,8 @@ export interface DemoChoice {
   readonly ehrPort: number
   /** A folder or a URL of another app; the demo app otherwise. */
   readonly app: string | undefined
+  /** Empty: the records of an earlier run were made under other keys. */
+  readonly auditDirectory: string
 }
 
 export interface DemoConfiguration {
@@ -19,6 +21,7 @@ export interface DemoConfiguration {
 
 interface Document {
   app: { directory?: string; upstream?: string; helper?: string }
+  operations: object
   audit: { directory: string }
   tenants: [{ id: string; client: { id: string }; redirectPath?: string }]
 }
@@ -42,11 +45,12 @@ export function deriveConfiguration(
     publicUrl,
     listen: { host: 'localhost', port: choice.port },
     operations: {
+      ...document.operations,
       listen: { host: 'localhost', port: choice.operationsPort },
       publicUrl: `http://localhost:${choice.operationsPort}`,
     },
     app: chosenApp(document.app, choice.app, absolute),
-    audit: { ...document.audit, directory: absolute(document.audit.directory) },
+    audit: { ...document.audit, directory: choice.auditDirectory },
     tenants: [{ ...tenant, iss: `${ehr}/fhir/r4`, frameAncestors: [ehr] }],
   }
   return {
@@ -68,8 +72,15 @@ function chosenApp(
 
 export const isUrl = (app: string): boolean => /^https?:\/\//.test(app)
 
+/** Letters and digits that nobody takes for one another. */
+const readable = 'abcdefghjkmnpqrstuvwxyz23456789'
+
+/** For the staff site, whose listener may stand open to a container's network: nobody can know it beforehand. */
+export const newStaffPassword = (): string =>
+  Array.from({ length: 12 }, () => readable[randomInt(readable.length)]).join('')
+
 /** Fresh keys for one run, under the names `config/demo.yaml` reads from the environment. They are written nowhere. */
-export function demoSecrets(): Record<string, string> {
+export function demoSecrets(staffPassword: string): Record<string, string> {
   const secret = () => randomBytes(32).toString('base64url')
   const pem = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' } } as const
   const spki = { publicKeyEncoding: { type: 'spki', format: 'pem' } } as const
@@ -78,7 +89,15 @@ export function demoSecrets(): Record<string, string> {
     SMART_BFF_DEMO_SESSION_KEY: secret(),
     SMART_BFF_DEMO_PSEUDONYM_KEY: secret(),
     SMART_BFF_DEMO_SIGNING_KEY: generateKeyPairSync('ed25519', { ...pem, ...spki }).privateKey,
+    SMART_BFF_DEMO_STAFF_PASSWORD_HASH: phcScrypt(staffPassword),
     SMART_BFF_DEMO_CLIENT_KEY: generateKeyPairSync('ec', { namedCurve: 'P-384', ...pem, ...spki })
       .privateKey,
   }
+}
+
+function phcScrypt(password: string): string {
+  const salt = randomBytes(16)
+  const hash = scryptSync(password, salt, 32, { N: 2 ** 14, r: 8, p: 1 })
+  const text = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
+  return `$scrypt$ln=14,r=8,p=1$${text(salt)}$${text(hash)}`
 }

@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { demoSecrets, deriveConfiguration, isUrl } from './demo-configuration.ts'
+import { demoSecrets, deriveConfiguration, isUrl, newStaffPassword } from './demo-configuration.ts'
 
 /** `npm run demo`: the sandbox EHR and smart-bff, each a process of its own, until Ctrl-C. */
 
@@ -16,7 +16,7 @@ const help = `Starts the sandbox EHR and smart-bff with its demo app.
   npm run demo -- [options]
 
   --app DIR|URL   your own app instead: a folder with index.html, or the address of a development server
-  --port N        smart-bff (3000); its operations listener takes the next port
+  --port N        smart-bff (3000); probes and the staff site take the next port
   --ehr-port N    the sandbox EHR (9000)
   --help          this text
 `
@@ -50,11 +50,14 @@ async function run(): Promise<void> {
   })
   const port = portNumber('port', values.port)
   const ehrPort = portNumber('ehr-port', values['ehr-port'])
-  const choice = { port, operationsPort: port + 1, ehrPort, app: chosenApp(values.app) }
+  const app = chosenApp(values.app)
   await mustBeFree(port, 'localhost', 'smart-bff', '--port')
   await mustBeFree(port + 1, 'localhost', "smart-bff's operations listener", '--port')
   await mustBeFree(ehrPort, '127.0.0.1', 'the sandbox EHR', '--ehr-port')
 
+  const auditDirectory = join(root, '.demo', String(port), 'audit')
+  rmSync(auditDirectory, { recursive: true, force: true })
+  const choice = { port, operationsPort: port + 1, ehrPort, app, auditDirectory }
   const derived = deriveConfiguration(readFileSync(configuration, 'utf8'), choice, (path) =>
     resolve(root, 'config', path),
   )
@@ -74,8 +77,9 @@ async function run(): Promise<void> {
     `--launch-url=http://localhost:${port}/launch`,
     `--client-config=${JSON.stringify(client)}`,
   ])
+  const password = newStaffPassword()
   start('smart-bff', [join(root, 'src', 'main.ts'), 'serve'], {
-    ...demoSecrets(),
+    ...demoSecrets(password),
     SMART_BFF_CONFIG: file,
   })
   const ehr = `http://127.0.0.1:${ehrPort}/`
@@ -84,9 +88,12 @@ async function run(): Promise<void> {
   process.stdout.write(`
   The demo runs. Every patient in it is synthetic.
 
-    Open   ${ehr}
+    The EHR          ${ehr}
+    The staff site   http://localhost:${port + 1}/
+                     sign in as auditor or operator, password ${password}
 
-  smart-bff serves http://localhost:${port}, operations http://localhost:${port + 1}.
+  Launches that fail, to look up on the staff site: ${ehr}failing
+  smart-bff serves http://localhost:${port}. Its audit files: ${relative(process.cwd(), auditDirectory)}
   Ctrl-C stops both.
 
 `)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load.ts'
+import { phc } from '../staff/staff-rig.ts'
 import { newClientKey, newSecretKey, newSigningKey } from '../support/keys.ts'
 
 /** The two files that users start from are valid as soon as their variables and files exist. */
@@ -50,6 +51,7 @@ t.test('the demo', (t) => {
     SMART_BFF_DEMO_PSEUDONYM_KEY: newSecretKey(),
     SMART_BFF_DEMO_SIGNING_KEY: newSigningKey(),
     SMART_BFF_DEMO_CLIENT_KEY: newClientKey('ES384'),
+    SMART_BFF_DEMO_STAFF_PASSWORD_HASH: phc('a password'),
   }
   const loaded = loadConfig({ path, readFile: (wanted) => readFileSync(wanted, 'utf8'), env })
   t.match(loaded, {

@@ -260,14 +260,16 @@ t.test('the demo: both services as their commands say, and a launch', async (t) 
       .replaceAll('/smart-bff/dist', join(root, 'dist'))
   const file = join(folder, 'config/demo.yaml')
   writeFileSync(file, here(readFileSync(file, 'utf8')).replace('../src/sandbox/app', '../app'))
+  let said = ''
   for (const name of ['sandbox', 'demo']) {
     const own = name === 'sandbox' ? [`--port=${String(ports.get('9000'))}`] : []
     const [, ...args] = [...services[name].command.map(here), ...own]
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...services[name].environment, PATH: process.env['PATH'], SMART_BFF_CONFIG: file },
-      stdio: 'ignore',
+      stdio: ['ignore', 'pipe', 'ignore'],
     })
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
     t.teardown(() => stop(child))
   }
   const [app, probes, ehr] = ['3000', '3001', '9000'].map((port) => ports.get(port))
@@ -301,4 +303,12 @@ t.test('the demo: both services as their commands say, and a launch', async (t) 
   t.ok(launch, opened)
   const chart = await browser.fetch(`/fhir/${String(launch)}/Patient/${patient}`)
   t.match(await chart.json(), { resourceType: 'Patient', id: patient })
+
+  const password = /sign in as auditor or operator, password (\S+)/.exec(said)?.[1] ?? ''
+  const welcomed = await fetch(`http://localhost:${String(probes)}/sign-in`, {
+    method: 'POST',
+    body: new URLSearchParams({ name: 'auditor', password }),
+    redirect: 'manual',
+  })
+  t.match(welcomed.headers.getSetCookie()[0], '__Host-smart-bff-staff=', said)
 })

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test as Tap } from 'tap'
 import { freePort, startServer } from '../support/http.ts'
+import { until } from '../support/until.ts'
 
 /** `npm run demo` as a person meets it: both processes, the address to open, Ctrl-C, and clear refusals. */
 
@@ -36,15 +37,52 @@ t.test('runs until Ctrl-C', async (t) => {
     if (child.exitCode !== null) throw new Error(text())
     await sleep(50)
   }
-  t.match(text(), `Open   http://127.0.0.1:${ehrPort}/`)
+  t.match(text(), `The EHR          http://127.0.0.1:${ehrPort}/`)
   t.match(await (await fetch(`http://127.0.0.1:${ehrPort}/`)).text(), 'Synthetic data')
   t.equal((await fetch(`http://localhost:${Number(port) + 1}/healthz`)).status, 200)
+  await staffFindWhyALaunchFailed(t, text(), { port: Number(port), ehrPort })
   child.kill('SIGINT')
   const [code] = (await once(child, 'close')) as [unknown]
   t.equal(code, 0)
   await t.rejects(fetch(`http://127.0.0.1:${ehrPort}/`))
   await t.rejects(fetch(`http://localhost:${Number(port) + 1}/healthz`))
 })
+
+/** With what the demo printed and nothing else: the failing launch, its number, and the cause behind it. */
+async function staffFindWhyALaunchFailed(
+  t: Tap,
+  said: string,
+  { port, ehrPort }: { port: number; ehrPort: string },
+): Promise<void> {
+  const site = `http://localhost:${port + 1}`
+  t.match(said, `The staff site   ${site}/`)
+  const [, password = ''] = /sign in as auditor or operator, password (\S+)/.exec(said) ?? []
+  t.match(said, `http://127.0.0.1:${ehrPort}/failing`)
+  const framed = await (await fetch(`http://127.0.0.1:${ehrPort}/failing/unknown-ehr`)).text()
+  const [, launch = ''] = /<iframe[^>]+src="([^"]+)"/.exec(framed) ?? []
+  const refused = await fetch(launch.replaceAll('&amp;', '&'))
+  const incident = refused.headers.get('smart-bff-request') ?? ''
+  t.match(await refused.text(), incident)
+  for (const name of ['auditor', 'operator']) {
+    const signIn = (secret: string) =>
+      fetch(`${site}/sign-in`, {
+        method: 'POST',
+        body: new URLSearchParams({ name, password: secret }),
+        headers: { origin: site },
+        redirect: 'manual',
+      })
+    t.equal((await signIn('another password')).status, 403)
+    const [cookie = ''] = (await signIn(password)).headers.getSetCookie()
+    const found = await until(
+      async () => {
+        const answer = await fetch(`${site}/?ask=open&request=${incident}`, { headers: { cookie } })
+        return answer.text()
+      },
+      (page) => page.includes(incident) && page.includes('is not configured'),
+    )
+    t.match(found, `${name} (${name})`)
+  }
+}
 
 t.test('says which port is taken and what to do', async (t) => {
   const taken = await startServer((_request, response) => response.end())

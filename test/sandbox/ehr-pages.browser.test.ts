@@ -27,6 +27,8 @@ t.test('pages are sound for assistive technology at every width', async (t) => {
     `/chart/${amara.id}`,
     `/chart/${amara.id}?view=full`,
     `/charts?${six.join('&')}`,
+    '/failing',
+    '/failing/no-patient',
   ]) {
     for (const width of [1440, 400]) {
       await page.setViewportSize({ width, height: 900 })

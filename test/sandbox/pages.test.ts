@@ -117,6 +117,17 @@ t.test(
   },
 )
 
+t.test('launches that fail are each spoiled in one way', async (t) => {
+  const list = await open('/failing')
+  const names = [...list.text.matchAll(/href="\/failing\/([a-z-]+)"/g)].map(([, name = '']) => name)
+  t.same(names, ['no-patient', 'another-user', 'used-launch', 'unknown-ehr'])
+  for (const name of names) {
+    const [frame] = frames((await open(`/failing/${name}`)).text)
+    t.equal(frame?.searchParams.get('iss') === sandbox.iss, name !== 'unknown-ehr', name)
+  }
+  t.equal((await open('/failing/constructor')).status, 404)
+})
+
 t.test('an app that does not answer is said so', async (t) => {
   const alone = await startSandbox({ launchUrl: 'http://localhost:1/launch' })
   t.teardown(() => alone.close())

@@ -23,7 +23,7 @@ export function chart(
   },
 ): Answer {
   const { patient, view } = open
-  const app = appFrame(patient, open.launch, open.appAddress, frame.here)
+  const app = appFrame(listed(patient), open.launch, open.appAddress, frame.here)
   return page(
     200,
     { ...frame, wide: true },
@@ -103,15 +103,16 @@ export function charts(
                     <a href="/chart/${patient.id}">${listed(patient)}</a>
                     <small>${born(patient)}</small>
                   </h2>
-                  ${appFrame(patient, launch, appAddress, frame.here)}
+                  ${appFrame(listed(patient), launch, appAddress, frame.here)}
                 </section>`,
             )}
           </div>`
   return page(200, { ...frame, wide: open.length > 0 }, body)
 }
 
-function appFrame(
-  patient: SyntheticPatient,
+/** The app, or that nothing answers where it should be. */
+export function appFrame(
+  what: string,
   launch: Launch | undefined,
   appAddress: string,
   here: string,
@@ -124,10 +125,5 @@ function appFrame(
       <a class="button" href="${here}">Try again</a>
     </div>`
   }
-  return html`<iframe
-    class="app"
-    title="App for ${listed(patient)}"
-    src="${launch.url}"
-    data-app
-  ></iframe>`
+  return html`<iframe class="app" title="App for ${what}" src="${launch.url}" data-app></iframe>`
 }

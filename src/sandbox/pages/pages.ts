@@ -6,6 +6,7 @@ import type { SyntheticPatient } from '../patients/generate.ts'
 import type { Clinician } from '../patients/organization.ts'
 import type { View } from './chart.ts'
 import { chart, charts } from './chart.ts'
+import { failing, failingLaunch } from './failing.ts'
 import { html } from './html.ts'
 import type { Frame } from './layout.ts'
 import { page } from './layout.ts'
@@ -47,6 +48,9 @@ export async function pages(deps: PagesDeps, request: Request): Promise<Answer> 
   }
   if (pathname === '/charts') return severalCharts(deps, frame, searchParams.getAll('patient'))
   if (pathname === '/chart') return redirect(`/chart/${searchParams.get('patient') ?? ''}`)
+  if (pathname === '/failing') return failing(frame)
+  const kind = /^\/failing\/([a-z-]+)$/.exec(pathname)?.[1]
+  if (kind !== undefined) return openFailing(deps, frame, kind)
   const id = /^\/chart\/([A-Za-z0-9.-]+)$/.exec(pathname)?.[1]
   const patient = deps.patients.find((one) => one.id === id)
   return patient === undefined ? missing(frame) : openChart(deps, frame, patient, searchParams)
@@ -84,6 +88,15 @@ async function severalCharts(
     return [{ patient, launch: up ? launchOf(deps, frame, patient) : undefined }]
   })
   return charts({ ...frame, title: 'Open charts' }, open, new URL(deps.launchUrl).origin)
+}
+
+async function openFailing(deps: PagesDeps, frame: Frame, kind: string): Promise<Answer> {
+  const { control, launchUrl } = deps
+  const [patient] = deps.patients
+  if (patient === undefined) return missing(frame)
+  const up = await reachable(launchUrl)
+  const appAddress = new URL(launchUrl).origin
+  return failingLaunch(frame, kind, { control, patient, up, appAddress }) ?? missing(frame)
 }
 
 const launchOf = ({ control }: PagesDeps, frame: Frame, patient: SyntheticPatient) =>

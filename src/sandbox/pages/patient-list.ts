@@ -51,7 +51,10 @@ export function patientList(
           </p>
         </div>
         <p class="actions"><button>Open chosen charts side by side</button></p>
-      </form>`,
+      </form>
+      <p class="aside">
+        <a href="/failing">Launches that fail</a>: what a clinician is told then.
+      </p>`,
   )
 }
 
