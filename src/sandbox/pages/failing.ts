@@ -22,7 +22,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'no-patient': {
     title: 'No patient',
     what: 'The EHR opens the app outside a chart: no patient comes with the launch.',
-    context: ({ user }) => ({ ...(user === undefined ? {} : { user }) }),
+    context: ({ user }) => (user === undefined ? {} : { user }),
   },
   'another-user': {
     title: 'Another kind of user',
