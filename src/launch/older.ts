@@ -8,7 +8,7 @@ import type { Vault } from '../vault/vault.ts'
 
 /** What a completed launch does to the older ones of its browser: `onNewPatient` and `launchesPerBrowser`. */
 export interface OlderDeps {
-  readonly vault: Pick<Vault, 'list' | 'end' | 'told'>
+  readonly vault: Pick<Vault, 'list' | 'end' | 'told' | 'untoldSession'>
   readonly audit: Audit
   readonly revoke: (record: LaunchRecord) => Promise<void>
   readonly launchesMax: number

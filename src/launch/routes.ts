@@ -159,6 +159,10 @@ async function settle(
   const results = await Promise.allSettled([
     ...(joined.begun ? [deps.audit.record(sessionStarted(request, record))] : []),
     ...joined.ended.map(({ session, record: ended }) => ends.tell(session, ended, story)),
+    // One without a launch is told of by the sweeper.
+    ...[...new Set(joined.ended.map(({ session }) => session))].map((session) =>
+      ends.tellSession(session, story),
+    ),
     ...joined.ended.map(({ record: ended }) => deps.drafts.forget(ended)),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -121,8 +121,8 @@ export const storeOperations: ReadonlySet<string> = new Set(
   countUp createLaunch createSession deleteDraft deleteIdempotent endLaunch endSession joinBindings
   keepCheckpoint listCheckpoints listDue listIndex listLaunches putConfirmation putIdempotent
   putPending readAuditLines readDraft readLaunch readLease readMatrix readSession readUntold
-  releaseLease renewLease replaceDraft replaceLaunch replaceSession schedule settleDue settleEnd
-  takeConfirmation takePending touch`.split(/\s+/),
+  readUntoldSession releaseLease renewLease replaceDraft replaceLaunch replaceSession schedule
+  settleDue settleEnd takeConfirmation takePending touch`.split(/\s+/),
 )
 
 function among(value: string, list: ReadonlySet<string>): string {

@@ -17,7 +17,7 @@ import type { OpenOwnLaunch } from './own-launch.ts'
 
 export interface LaunchRoutesDeps {
   readonly openOwnLaunch: OpenOwnLaunch
-  readonly vault: Pick<Vault, 'end' | 'endSession' | 'told' | 'touch'>
+  readonly vault: Pick<Vault, 'end' | 'endSession' | 'told' | 'touch' | 'untoldSession'>
   readonly records: Pick<SessionRecords, 'slide'>
   readonly audit: Pick<Audit, 'record'>
   /** The EHR's look, where it gave one that may be used; bounded in time. Never throws. */
@@ -79,13 +79,7 @@ export function launchRoutes(deps: LaunchRoutesDeps) {
       // They have ended: one fault of store or audit must not keep the others from what follows.
       const results = await Promise.allSettled([
         ...records.map((record) => ends.tell(session, record, story)),
-        deps.audit.record({
-          event: 'session.ended',
-          outcome: 'success',
-          request: request.incident,
-          client: request.ip,
-          count: records.length,
-        }),
+        ends.tellSession(session, story),
         ...records.map((record) => deps.drafts.forget(record)),
       ])
       for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -1,10 +1,10 @@
-import { SmartBffError } from '../errors.ts'
 import { createChanges, deadlinePart, type Changes } from './embedded/deadlines.ts'
 import { auditPart } from './embedded/audit.ts'
 import { matrixPart } from './embedded/matrix.ts'
+import { createTable, type Table } from './embedded/table.ts'
 import { writesPart } from './embedded/writes.ts'
 import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
-import type { LaunchKey, Store, StoredLaunch, UntoldEnd } from './store.ts'
+import type { Deadline, LaunchKey, Store, StoredLaunch } from './store.ts'
 
 /**
  * The store in this process's memory: for development and tests (DESIGN rule 16), for one process, gone with it.
@@ -39,68 +39,6 @@ export function createEmbeddedStore(deps: {
   }
 }
 
-/** What a record holds: text, or a launch. A session's text is '' once it has ended. */
-type Value = string | HeldLaunch
-
-/** With what stands aside until its end has been told. */
-interface HeldLaunch extends StoredLaunch {
-  readonly untold?: Omit<UntoldEnd, 'ended'> | undefined
-}
-
-interface Table {
-  text(name: string): string | undefined
-  launch(name: string): HeldLaunch | undefined
-  set(name: string, value: Value, expiresAt: number): void
-  /** Keeps the expiry. */
-  change(name: string, value: Value): void
-  prolong(name: string, expiresAt: number): void
-  expiresAt(name: string): number
-  delete(name: string): void
-  now(): number
-}
-
-function createTable(now: () => number, maxRecords: number): Table {
-  const records = new Map<string, { value: Value; expiresAt: number }>()
-  const live = (name: string) => {
-    const record = records.get(name)
-    return record !== undefined && record.expiresAt > now() ? record : undefined
-  }
-  const makeRoom = (): void => {
-    if (records.size < maxRecords) return
-    for (const [name, record] of records) if (record.expiresAt <= now()) records.delete(name)
-    if (records.size >= maxRecords) {
-      throw new SmartBffError('STORE_UNAVAILABLE', { detail: 'embedded store: full' })
-    }
-  }
-  const read = (name: string): Value | undefined => live(name)?.value
-
-  return {
-    now,
-    text: (name) => {
-      const value = read(name)
-      return typeof value === 'string' ? value : undefined
-    },
-    launch: (name) => {
-      const value = read(name)
-      return typeof value === 'string' ? undefined : value
-    },
-    set: (name, value, expiresAt) => {
-      if (!records.has(name)) makeRoom()
-      records.set(name, { value, expiresAt })
-    },
-    change: (name, value) => {
-      const record = live(name)
-      if (record !== undefined) record.value = value
-    },
-    prolong: (name, expiresAt) => {
-      const record = live(name)
-      if (record !== undefined) record.expiresAt = Math.max(record.expiresAt, expiresAt)
-    },
-    expiresAt: (name) => live(name)?.expiresAt ?? 0,
-    delete: (name) => records.delete(name),
-  }
-}
-
 type PendingPart = Pick<Store, 'putPending' | 'takePending' | 'joinBindings'>
 
 function pendingPart(table: Table): PendingPart {
@@ -125,10 +63,14 @@ function pendingPart(table: Table): PendingPart {
 }
 
 const sessionName = (session: string): string => `sess:${session}`
+const sessionEndName = (session: string): string => `sess:${session}:ended`
 const launchesName = (session: string): string => `launches:${session}`
 const launchName = (key: LaunchKey): string => `launch:${key.session}:${key.launch}`
 
-type SessionPart = Pick<Store, 'readSession' | 'createSession' | 'replaceSession' | 'endSession'>
+type SessionPart = Pick<
+  Store,
+  'readSession' | 'createSession' | 'replaceSession' | 'endSession' | 'readUntoldSession'
+>
 
 function sessionPart(table: Table, launches: Launches, changes: Changes): SessionPart {
   const read = (session: string): string | undefined =>
@@ -154,9 +96,20 @@ function sessionPart(table: Table, launches: Launches, changes: Changes): Sessio
         const held = launches.end({ session, launch }, ended, note)
         return held === undefined ? [] : [{ launch, ...held }]
       })
-      table.set(sessionName(session), '', table.now() + sessionTombstoneMs)
+      const tombstoneUntil = table.now() + sessionTombstoneMs
+      if (read(session) !== undefined) {
+        const until = Math.max(table.expiresAt(sessionName(session)), tombstoneUntil)
+        table.set(sessionEndName(session), `${ended}|${stored.length}|${note}`, until)
+      }
+      table.set(sessionName(session), '', tombstoneUntil)
       changes.tell({ kind: 'ended', session, launch: undefined, ended })
       return stored
+    },
+
+    readUntoldSession: async (session) => {
+      const [, ended = '', count, note = ''] =
+        /^([^|]*)\|(\d+)\|(.*)$/s.exec(table.text(sessionEndName(session)) ?? '') ?? []
+      return ended === '' ? undefined : { ended, note, launches: Number(count) }
     },
   }
 }
@@ -217,7 +170,7 @@ function launchPart(
   table: Table,
   launches: Launches,
   changes: Changes,
-  deadlines: Pick<Store, 'schedule'> & { drop(what: LaunchKey): void },
+  deadlines: Pick<Store, 'schedule'> & { drop(what: Deadline): void },
 ): LaunchPart {
   return {
     createLaunch: async (key, { sealed, idleAt, expiresAt }) => {
@@ -273,10 +226,12 @@ function launchPart(
       return held?.untold && { ended: held.ended, ...held.untold }
     },
 
-    settleEnd: async (key) => {
-      const held = table.launch(launchName(key))
-      if (held?.untold !== undefined) table.change(launchName(key), { ...held, untold: undefined })
-      deadlines.drop(key)
+    settleEnd: async ({ session, launch }) => {
+      deadlines.drop({ session, launch })
+      if (launch === undefined) table.delete(sessionEndName(session))
+      const name = launchName({ session, launch: launch ?? '' })
+      const held = table.launch(name)
+      if (held?.untold !== undefined) table.change(name, { ...held, untold: undefined })
     },
 
     listLaunches: async (session) => launches.list(session),

@@ -5,7 +5,7 @@ import type { RedisClient, RedisConfig } from './redis/client.ts'
 import { createAsker } from './redis/fault.ts'
 import type { RedisAsker, StoreFault } from './redis/fault.ts'
 import { deadlinePart, replicatedPart } from './redis/deadlines.ts'
-import { endPart } from './redis/ends.ts'
+import { endPart, untoldPart } from './redis/ends.ts'
 import { launchFields, readFields, sealedBytes } from './redis/launch-fields.ts'
 import { createSharedClock } from './redis/clock.ts'
 import { createLink } from './redis/link.ts'
@@ -45,6 +45,7 @@ export function createRedisStore(deps: {
     ...launchPart(client, ask, lifeUntil, clock.now),
     ...activityPart(client, ask, lifeUntil),
     ...endPart(client, ask),
+    ...untoldPart(client, ask),
     ...leasePart(client, ask),
     ...draftPart(client, ask),
     ...deadlinePart(client, ask, clock.now),

@@ -63,7 +63,10 @@ export interface Store {
   endLaunch(key: LaunchKey, ended: string, note?: string): Promise<StoredLaunch | undefined>
   /** Live launches, and perhaps some whose time is over. */
   listLaunches(session: string): Promise<readonly string[]>
-  /** Ends every live launch of the session, deletes the session and leaves a tombstone. One script. Answers what they held. */
+  /**
+   * Ends every live launch of the session, deletes the session and leaves a tombstone. One script. Answers what they held.
+   * The caller's `note` stands aside for each of them, and for the session itself where it lived, until `settleEnd`.
+   */
   endSession(
     session: string,
     ended: string,
@@ -71,8 +74,9 @@ export interface Store {
   ): Promise<readonly (StoredLaunch & { launch: string })[]>
   /** An end that has not been settled; `undefined` for what lives, is missing, or was told of. */
   readUntold(key: LaunchKey): Promise<UntoldEnd | undefined>
-  /** The end has been told: what stood aside goes, and the launch's deadline with it. */
-  settleEnd(key: LaunchKey): Promise<void>
+  readUntoldSession(session: string): Promise<UntoldSession | undefined>
+  /** The end has been told: what stood aside goes, and the deadline with it. */
+  settleEnd(what: Deadline): Promise<void>
 
   /** `lock:<name>`: a lease held by `holder`. */
   acquireLease(name: string, holder: string, lifeMs: number): Promise<boolean>
@@ -212,6 +216,13 @@ export interface UntoldEnd {
   /** As it was when the launch ended. */
   readonly sealed: string
   readonly note: string
+}
+
+export interface UntoldSession {
+  readonly ended: string
+  readonly note: string
+  /** How many of its launches ended with it. */
+  readonly launches: number
 }
 
 export interface Lease {

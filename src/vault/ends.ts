@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Audit, AuditEvent } from '../audit/event.ts'
 import { type AuditReason, reasons } from '../audit/reasons.ts'
-import type { LaunchKey } from '../store/store.ts'
+import type { Deadline } from '../store/store.ts'
 import { readJson } from './record-text.ts'
 import type { FinalState, LaunchRecord } from './record.ts'
 import type { Vault } from './vault.ts'
@@ -30,6 +30,12 @@ export interface UntoldStory {
   readonly story: EndStory
   /** Undefined where what it held is not to be opened. */
   readonly record: LaunchRecord | undefined
+}
+
+/** The same of a session. */
+export interface SessionStory extends Omit<UntoldStory, 'record'> {
+  /** How many launches ended with it. */
+  readonly launches: number
 }
 
 /** Longer than its own teller takes: the audit's two seconds, and the EHR's answer to the revocation. */
@@ -66,7 +72,7 @@ const isReason = (word: string): word is AuditReason => reasons.has(word)
 export function transitionOf(
   record: Pick<LaunchRecord, 'launch'> & Partial<LaunchRecord>,
   state: FinalState,
-  { reason, actor, request, client }: EndStory,
+  story: EndStory,
 ): AuditEvent {
   const patient = record.context?.patient
   return {
@@ -76,17 +82,30 @@ export function transitionOf(
     tenant: record.tenant,
     mode: record.mode,
     launch: record.launch,
-    ...(request === undefined ? {} : { request }),
-    ...(client === undefined ? {} : { client }),
     ...(record.user === undefined ? {} : { user: record.user }),
     ...(patient === undefined ? {} : { patient }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(actor === undefined ? {} : { actor }),
+    ...wordsOf(story),
   }
 }
 
+/** The same of a session. */
+export const sessionEnded = ({ state, launches, story }: SessionStory): AuditEvent => ({
+  event: 'session.ended',
+  outcome: 'success',
+  state,
+  count: launches,
+  ...wordsOf(story),
+})
+
+const wordsOf = ({ reason, actor, request, client }: EndStory) => ({
+  ...(request === undefined ? {} : { request }),
+  ...(client === undefined ? {} : { client }),
+  ...(reason === undefined ? {} : { reason }),
+  ...(actor === undefined ? {} : { actor }),
+})
+
 export interface EndsDeps {
-  readonly vault: Pick<Vault, 'told'>
+  readonly vault: Pick<Vault, 'told' | 'untoldSession'>
   readonly audit: Pick<Audit, 'record'>
   /** Takes the tokens back at the EHR; bounded in time by itself. Its failure changes nothing here. */
   readonly revoke: (record: LaunchRecord) => Promise<void>
@@ -98,6 +117,11 @@ export interface Ends {
    * `record` as `Vault.end` answers it.
    */
   tell(session: string, record: LaunchRecord, story: EndStory): Promise<void>
+  /**
+   * The end of a session, where it is by this story; its launches are told of one by one. Throws AUDIT_UNAVAILABLE; what
+   * a store fault hides is left to the sweeper.
+   */
+  tellSession(session: string, story: EndStory): Promise<void>
   settled(): Promise<void>
 }
 
@@ -107,15 +131,25 @@ export function createEnds({ vault, audit, revoke }: EndsDeps): Ends {
    * Only once both are done: should this process die between them, the sweeper does both again. A record that could not
    * be written is held by the audit until it can be (src/audit/recorder.ts).
    */
-  const settle = async (key: LaunchKey, done: readonly Promise<void>[]): Promise<void> => {
+  const settle = async (what: Deadline, done: readonly Promise<void>[]): Promise<void> => {
     await Promise.allSettled(done)
-    await vault.told(key).catch(() => undefined)
+    await vault.told(what).catch(() => undefined)
   }
   return {
     tell: async (session, record, story) => {
       const written = audit.record(transitionOf(record, endState(record), story))
       const key = { session, launch: record.launch }
       const one = settle(key, [revoke(record), written]).finally(() => running.delete(one))
+      running.add(one)
+      await written
+    },
+    tellSession: async (session, { request }) => {
+      const untold = await vault.untoldSession(session).catch(() => undefined)
+      if (untold === undefined || untold.story.request !== request) return
+      const written = audit.record(sessionEnded(untold))
+      const one = settle({ session, launch: undefined }, [written]).finally(() =>
+        running.delete(one),
+      )
       running.add(one)
       await written
     },

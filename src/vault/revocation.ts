@@ -36,7 +36,7 @@ export interface RevocationResult {
 
 export interface RevocationDeps {
   readonly store: Pick<Store, 'listDue' | 'readLaunch' | 'replicated'>
-  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'told'>
+  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'told' | 'untoldSession'>
   readonly index: Pick<LaunchIndex, 'ofTenant' | 'ofUser' | 'ofPseudonym'>
   readonly pseudonyms: Pick<Pseudonyms, 'everyUser'>
   readonly audit: Pick<Audit, 'record'>
@@ -173,6 +173,7 @@ function createWork(deps: RevocationDeps, { reason, request }: RevocationOrder) 
     endSession: async (session: string): Promise<void> => {
       const records = await vault.endSession(session, 'revoked', story)
       for (const record of records) await tell(session, record)
+      await ends.tellSession(session, story)
     },
     settled: () => ends.settled(),
   }

@@ -1,6 +1,6 @@
 import type { Audit, AuditEvent } from '../audit/event.ts'
-import type { Claim, LaunchKey, Store } from '../store/store.ts'
-import { tellWithinMs, transitionOf } from './ends.ts'
+import type { Claim, Deadline, LaunchKey, Store } from '../store/store.ts'
+import { sessionEnded, tellWithinMs, transitionOf } from './ends.ts'
 import type { FinalState, LaunchRecord } from './record.ts'
 import type { Opening, Vault } from './vault.ts'
 
@@ -19,7 +19,7 @@ export interface Sweeper {
 
 export interface SweeperDeps {
   readonly store: Pick<Store, 'claimDue' | 'settleDue' | 'readLaunch'>
-  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'untold' | 'told'>
+  readonly vault: Pick<Vault, 'open' | 'end' | 'endSession' | 'untold' | 'untoldSession' | 'told'>
   readonly sessions: {
     deadline(session: string): Promise<{ readonly at: number; readonly clock: Clock } | undefined>
   }
@@ -172,8 +172,15 @@ async function settleSession(deps: SweeperDeps, after: Afterwards, claim: Claim)
         record,
       )
     }
-    await after.ended(undefined, sessionEnded(records, deadline.clock))
   }
+  // Just ended here, or by somebody else who died or never heard of it.
+  const untold = await vault.untoldSession(session)
+  const tellAt = untold === undefined ? 0 : Math.min(untold.at, now()) + tellWithinMs
+  if (untold !== undefined && deadline === undefined && tellAt > now()) {
+    await store.settleDue(claim, tellAt)
+    return 0
+  }
+  if (untold !== undefined) await after.ended({ session, launch: undefined }, sessionEnded(untold))
   await store.settleDue(claim)
   return deadline === undefined ? 0 : 1
 }
@@ -187,27 +194,18 @@ const withoutRecord = (launch: string, state: FinalState): AuditEvent => ({
   actor: 'system',
 })
 
-const sessionEnded = (records: readonly LaunchRecord[], clock: Clock): AuditEvent => ({
-  event: 'session.ended',
-  outcome: 'success',
-  state: 'expired',
-  count: records.length,
-  reason: clock,
-  actor: 'system',
-})
-
 const clockOf = ({ absoluteAt }: LaunchRecord, now: number): Clock =>
   absoluteAt <= now ? 'absolute' : 'idle'
 
 interface Afterwards {
   /** Throws AUDIT_UNAVAILABLE, and has kept the event for the next round. */
-  ended(key: LaunchKey | undefined, event: AuditEvent, record?: LaunchRecord): Promise<void>
+  ended(what: Deadline, event: AuditEvent, record?: LaunchRecord): Promise<void>
   tellHeld(): Promise<void>
   settled(): Promise<void>
 }
 
 interface Held {
-  readonly key: LaunchKey | undefined
+  readonly what: Deadline
   readonly event: AuditEvent
 }
 
@@ -221,21 +219,21 @@ function createAfterwards({ audit, vault, revoke }: SweeperDeps): Afterwards {
     const one = revoke(record).finally(() => revocations.delete(one))
     revocations.add(one)
   }
-  const tell = async ({ key, event }: Held): Promise<void> => {
+  const tell = async ({ what, event }: Held): Promise<void> => {
     await audit.record(event)
-    if (key !== undefined) await vault.told(key).catch(() => undefined)
+    await vault.told(what).catch(() => undefined)
   }
 
   return {
-    ended: async (key, event, record) => {
+    ended: async (what, event, record) => {
       if (record !== undefined) await startRevocation(record)
       try {
-        await tell({ key, event })
+        await tell({ what, event })
       } catch (error) {
         // Its claim is not settled, so that even if this process dies another one tells of it. Ends by others than the
         // sweeper are held by the audit itself (src/audit/recorder.ts).
-        if (event.state === 'expired' && held.length < maxUntold) held.push({ key, event })
-        else if (key !== undefined) await vault.told(key).catch(() => undefined)
+        if (event.state === 'expired' && held.length < maxUntold) held.push({ what, event })
+        else await vault.told(what).catch(() => undefined)
         throw error
       }
     },

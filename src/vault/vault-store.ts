@@ -1,5 +1,5 @@
 import { SmartBffError } from '../errors.ts'
-import type { LaunchKey, Store, StoredLaunch } from '../store/store.ts'
+import type { Deadline, LaunchKey, Store, StoredLaunch } from '../store/store.ts'
 import type { KeyRing, OpenFault } from './key-ring.ts'
 import type { FinalState, LaunchRecord } from './record.ts'
 import type { LaunchIndex } from './launch-index.ts'
@@ -88,7 +88,7 @@ export function createVault(deps: VaultDeps): Vault {
 function endPart(
   { store, keyRing, now }: VaultDeps,
   box: Box,
-): Pick<Vault, 'end' | 'endSession' | 'untold' | 'told'> {
+): Pick<Vault, 'end' | 'endSession' | 'untold' | 'untoldSession' | 'told'> {
   const endedRecord = (key: LaunchKey, stored: StoredLaunch, state: FinalState) => {
     const { record } = box.open(key, stored)
     return record && { ...record, state }
@@ -97,8 +97,12 @@ function endPart(
   const noteOf = (session: string, story: EndStory): string =>
     keyRing.seal('launch', noteName(session), writeStory(story, now()))
   /** Beside the end and not before it: an end is not to fail for want of its record. */
-  const visitSoon = (key: LaunchKey): Promise<void> =>
-    store.schedule(key, now() + tellWithinMs).catch(() => undefined)
+  const visitSoon = (what: Deadline): Promise<void> =>
+    store.schedule(what, now() + tellWithinMs).catch(() => undefined)
+  const openNote = (session: string, note: string): ReturnType<typeof readStory> => {
+    const opened = keyRing.open('launch', noteName(session), note)
+    return readStory(opened.ok ? opened.text : undefined)
+  }
 
   return {
     async end(key, state, story = {}) {
@@ -115,6 +119,7 @@ function endPart(
       const [held] = await Promise.all([
         store.endSession(session, state, noteOf(session, story)),
         ...unvisited.map((launch) => visitSoon({ session, launch })),
+        ...(story.visited ? [] : [visitSoon({ session, launch: undefined })]),
       ])
       return held.flatMap(
         (stored) => endedRecord({ session, launch: stored.launch }, stored, state) ?? [],
@@ -124,13 +129,19 @@ function endPart(
     async untold(key) {
       const stored = await store.readUntold(key)
       if (stored === undefined) return undefined
-      const note = keyRing.open('launch', noteName(key.session), stored.note)
       const { state } = readEnd(stored.ended)
       const record = endedRecord(key, { ...stored, version: 0, idleAt: 0 }, state)
-      return { state, record, ...readStory(note.ok ? note.text : undefined) }
+      return { state, record, ...openNote(key.session, stored.note) }
     },
 
-    told: (key) => store.settleEnd(key),
+    async untoldSession(session) {
+      const stored = await store.readUntoldSession(session)
+      if (stored === undefined) return undefined
+      const { state } = readEnd(stored.ended)
+      return { state, launches: stored.launches, ...openNote(session, stored.note) }
+    },
+
+    told: (what) => store.settleEnd(what),
   }
 }
 

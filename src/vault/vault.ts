@@ -1,6 +1,6 @@
 import type { AuditReason } from '../audit/reasons.ts'
-import type { LaunchKey, Lease, Slide } from '../store/store.ts'
-import type { EndStory, UntoldStory } from './ends.ts'
+import type { Deadline, LaunchKey, Lease, Slide } from '../store/store.ts'
+import type { EndStory, SessionStory, UntoldStory } from './ends.ts'
 import type { EndCause, FinalState, LaunchContext, LaunchRecord } from './record.ts'
 
 /** Sealed launch records: the only place where a token is opened (DESIGN rules 1, 10, 11). */
@@ -30,8 +30,9 @@ export interface Vault {
   endSession(session: string, state: FinalState, story?: EndStory): Promise<readonly LaunchRecord[]>
   /** An end of which nobody has told yet. */
   untold(key: LaunchKey): Promise<UntoldStory | undefined>
-  /** The end has been told. */
-  told(key: LaunchKey): Promise<void>
+  untoldSession(session: string): Promise<SessionStory | undefined>
+  /** The end has been told: of a launch, or of a session itself. */
+  told(what: Deadline): Promise<void>
   /** Live launches of a session (for GET of several, supersede, user change). */
   list(session: string): Promise<readonly OpenLaunch[]>
 }

@@ -369,6 +369,31 @@ async function endContract(t: Test, underTest: StoreUnderTest): Promise<void> {
     t.strictSame(await store.endSession(key.session, 'ended'), [])
   })
 
+  await t.test('its own end stands with its note until it has been told', async (t) => {
+    const key = await launched(underTest)
+    const { session } = key
+    t.equal(await store.readUntoldSession(session), undefined, 'it lives')
+    await store.endSession(session, 'ended', 'why')
+    const untold = { ended: 'ended', note: 'why', launches: 1 }
+    t.strictSame(await other.readUntoldSession(session), untold)
+    await other.endSession(session, 'revoked', 'again')
+    t.strictSame(await store.readUntoldSession(session), untold, 'the first end counts')
+    await other.schedule({ session, launch: undefined }, now() - 1)
+    await store.settleEnd({ session, launch: undefined })
+    t.equal(await other.readUntoldSession(session), undefined)
+    t.match(await store.readUntold(key), { note: 'why' }, 'its launches are told of by themselves')
+    const due = await store.claimDue({ limit: 1000, hideMs: 1 })
+    t.notOk(
+      due.some((one) => one.session === session && one.launch === undefined),
+      'nor is it visited again',
+    )
+    t.equal(await store.createSession(session, 'blob', now() + minuteMs), false, 'it stays ended')
+    const missing = id()
+    await store.endSession(missing, 'ended', 'why')
+    t.equal(await store.readUntoldSession(missing), undefined, 'nothing ended')
+    await store.settleEnd({ session: missing, launch: undefined })
+  })
+
   await t.test('afterwards nothing is created or written in it', async (t) => {
     const key = await launched(underTest)
     await store.endSession(key.session, 'ended')

@@ -46,6 +46,28 @@ t.test(
   },
 )
 
+t.test('another user: the launches of the first end, and his session with them', async (t) => {
+  const hospital = await hospitalWith(t, {})
+  const browser = hospital.browser()
+  const [patient = ''] = patientsOf(hospital)
+  const [first = '', second = ''] = hospital.sandbox.clinicians.map(
+    ({ id }) => `Practitioner/${id}`,
+  )
+  const before = await browser.launch({ patient, user: first })
+  const after = await browser.launch({ patient, user: second })
+  t.same(await states(browser, [before.launch, after.launch]), ['401 session_ended', '200 active'])
+  const ends = (await hospital.audit()).filter(({ state }) => state === 'ended')
+  t.match(
+    ends.map(({ event, reason, count }) => [event, reason, count]),
+    [
+      ['launch.transition', 'other_user', undefined],
+      ['session.ended', 'other_user', 1],
+    ],
+  )
+  t.equal(ends[0]?.['request'], ends[1]?.['request'])
+  await untilRevoked(hospital, 1)
+})
+
 t.test('another browser is not counted', async (t) => {
   const hospital = await hospitalWith(t, { root: { session: { launchesPerBrowser: 1 } } })
   const [one, two] = [hospital.browser(), hospital.browser()]

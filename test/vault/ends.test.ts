@@ -17,7 +17,8 @@ import { exampleRecord, newId, newKey } from './example.ts'
 const minuteMs = 60_000
 const clocks = { idleMs: 15 * minuteMs, absoluteMs: 600 * minuteMs }
 
-const isEnd = ({ event }: AuditEvent): boolean => event === 'launch.transition'
+const isEnd = ({ event }: AuditEvent): boolean =>
+  event === 'launch.transition' || event === 'session.ended'
 
 t.test('an end whose answer is lost is told by whoever sweeps', async (t) => {
   const redis = await startRedis()
@@ -70,6 +71,7 @@ t.test('an end whose answer is lost is told by whoever sweeps', async (t) => {
     t.strictSame(events.filter(isEnd), [], 'whoever ended it may be at it')
     skipped += 31_000
     await other.schedule(key, other.now())
+    await other.schedule({ ...key, launch: undefined }, other.now())
     await sweeper.sweep()
     await sweeper.sweep()
   }
@@ -88,11 +90,20 @@ t.test('an end whose answer is lost is told by whoever sweeps', async (t) => {
 
   await t.test('a whole session', async (t) => {
     const key = await begin()
-    const story = { reason: 'other_user' } as const
+    const story = { reason: 'other_user', request: 'r2' } as const
     await losing('bffEndSession', () => mine.vault.endSession(key.session, 'ended', story))
     await swept(key)
-    t.match(events, [{ launch: key.launch, state: 'ended', reason: 'other_user' }])
+    const told = { state: 'ended', reason: 'other_user', request: 'r2' }
+    t.match(
+      events.toSorted((one, two) => one.event.localeCompare(two.event)),
+      [
+        { event: 'launch.transition', launch: key.launch, ...told },
+        { event: 'session.ended', count: 1, ...told },
+      ],
+    )
+    t.equal(events.length, 2, 'each once')
     t.strictSame(revoked, [key.launch])
+    t.equal(await theirs.vault.untoldSession(key.session), undefined)
   })
 
   await t.test('an order of the staff that is given again finds nothing to end', async (t) => {

@@ -9,7 +9,7 @@ import * as names from './names.ts'
 export function endPart(
   client: RedisClient,
   ask: RedisAsker,
-): Pick<Store, 'endLaunch' | 'endSession' | 'readUntold' | 'settleEnd'> {
+): Pick<Store, 'endLaunch' | 'endSession'> {
   return {
     async endLaunch(key, ended, note = '') {
       const launches = names.launchesName(key.session)
@@ -33,6 +33,7 @@ export function endPart(
         client.bffEndSessionBuffer(
           names.sessionName(session),
           names.launchesName(session),
+          names.sessionEndName(session),
           names.launchPrefix(session),
           ended,
           sessionTombstoneMs,
@@ -48,7 +49,15 @@ export function endPart(
           : []
       })
     },
+  }
+}
 
+/** What stands aside of an end until it has been told. */
+export function untoldPart(
+  client: RedisClient,
+  ask: RedisAsker,
+): Pick<Store, 'readUntold' | 'readUntoldSession' | 'settleEnd'> {
+  return {
     async readUntold(key) {
       const name = names.launchName(key)
       const fields = await ask('readUntold', () =>
@@ -60,9 +69,23 @@ export function endPart(
       return ended === '' || sealed === '' ? undefined : { ended, sealed, note }
     },
 
-    async settleEnd(key) {
-      await ask('settleEnd', () => client.bffSettleEnd(names.launchName(key)))
-      await ask('settleEnd', () => client.zrem(names.dueName, names.memberOf(key)))
+    async readUntoldSession(session) {
+      const name = names.sessionEndName(session)
+      const fields = await ask('readUntoldSession', () =>
+        client.hmget(name, 'ended', 'note', 'launches'),
+      )
+      const [ended, note, launches] = fields ?? []
+      return ended ? { ended, note: note ?? '', launches: Number(launches) || 0 } : undefined
+    },
+
+    async settleEnd({ session, launch }) {
+      await ask('settleEnd', () =>
+        launch === undefined
+          ? client.del(names.sessionEndName(session))
+          : client.bffSettleEnd(names.launchName({ session, launch })),
+      )
+      const member = names.memberOf({ session, launch })
+      await ask('settleEnd', () => client.zrem(names.dueName, member))
     },
   }
 }

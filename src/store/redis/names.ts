@@ -13,6 +13,9 @@ export const bindingName = (pendingHash: string): string => `bind:{b}:${pendingH
 
 export const sessionName = (session: string): string => `sess:{${session}}`
 
+/** Of a session that ended: what is to be told of it. */
+export const sessionEndName = (session: string): string => `sess:{${session}}:ended`
+
 export const launchesName = (session: string): string => `launches:{${session}}`
 
 export const launchPrefix = (session: string): string => `launch:{${session}}:`

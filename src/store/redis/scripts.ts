@@ -114,9 +114,14 @@ redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return held
 `
 
-/** KEYS: session, its launches. ARGV: launch prefix, final state, life of the tombstone, channel, message, note. */
+/**
+ * KEYS: session, its launches, its end. ARGV: launch prefix, final state, life of the tombstone, channel, message, note.
+ * What is to be told of the session stands for as long as the session would have.
+ */
 const endSession = `
 local ended = {}
+local session = redis.call('GET', KEYS[1])
+local life = math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]))
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
   local key = ARGV[1] .. id
   local held = redis.call('HMGET', key, 'sealed', 'version', 'idleAt', 'ended')
@@ -125,6 +130,10 @@ for _, id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
     redis.call('HINCRBY', key, 'version', 1)
     ended[#ended + 1] = { id, held[1], held[2], held[3], held[4] }
   end
+end
+if session and session ~= '' then
+  redis.call('HSET', KEYS[3], 'ended', ARGV[2], 'note', ARGV[6], 'launches', #ended)
+  redis.call('PEXPIRE', KEYS[3], life)
 end
 redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[1], '', 'PX', ARGV[3])
@@ -252,7 +261,7 @@ export const scripts = {
   bffTouch: { lua: touch, numberOfKeys: 3 },
   bffReplaceLaunch: { lua: replaceLaunch },
   bffEndLaunch: { lua: endLaunch, numberOfKeys: 2 },
-  bffEndSession: { lua: endSession, numberOfKeys: 2 },
+  bffEndSession: { lua: endSession, numberOfKeys: 3 },
   bffSettleEnd: { lua: settleEnd, numberOfKeys: 1 },
   bffReleaseLease: { lua: releaseLease, numberOfKeys: 1 },
   bffRenewLease: { lua: renewLease, numberOfKeys: 1 },
