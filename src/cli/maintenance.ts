@@ -93,8 +93,11 @@ async function rotate({ config, audit, store }: Ground, output: Output): Promise
     now: store.now,
     ...clocksOf(config),
   })
+  let last = ''
   const told = (sofar: Readonly<ResealCount>): void => {
-    output.write(`${progress(sofar)}\n`)
+    const line = progress(sofar)
+    if (line !== last) output.write(`${line}\n`)
+    last = line
   }
   const count = { ...(await resealAll({ store, keyRing, sessions }, told)) }
   for (const done of await createKeepers({ store, keyRing }).reseal()) {

@@ -11,7 +11,7 @@ export interface PreflightOptions {
   readonly colour: boolean
 }
 
-/** Answers the exit code: 0 when nothing failed, 1 when something did or the tenant is unknown. */
+/** Answers the exit code: 0 when nothing failed, 1 when something did. */
 export async function runPreflight(
   config: Config,
   options: PreflightOptions,
@@ -21,10 +21,6 @@ export async function runPreflight(
   const tenants = config.tenants.filter(
     ({ id }) => options.tenant === undefined || id === options.tenant,
   )
-  if (tenants.length === 0) {
-    progress.write(`smart-bff: no tenant ${options.tenant ?? ''}; there are ${namesOf(config)}.\n`)
-    return 1
-  }
   const reports: TenantReport[] = []
   for (const tenant of tenants) {
     const tell = (area: string): unknown => progress.write(`${tenant.id}: looking at ${area}\n`)
@@ -35,5 +31,3 @@ export async function runPreflight(
   output.write(options.json ? reportJson(reports) : reportText(reports, options.colour))
   return isReady(reports) ? 0 : 1
 }
-
-export const namesOf = ({ tenants }: Config): string => tenants.map(({ id }) => id).join(', ')

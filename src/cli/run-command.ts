@@ -89,11 +89,20 @@ function loadOrSay(terminal: Terminal, path = terminal.configPath): Config | und
   return undefined
 }
 
+/** The answer where the command names a tenant that there is not: a wrong command line, whichever command it is. */
+function unknownTenant({ tenants }: Config, id = '', terminal: Terminal): number | undefined {
+  const ids = tenants.map((one) => one.id)
+  if (id === '' || ids.includes(id)) return undefined
+  return misused(`no tenant ${id}; there are ${ids.join(', ')}`, terminal)
+}
+
 type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
 
 async function preflight({ tenant, json }: Of<'preflight'>, terminal: Terminal): Promise<number> {
   const config = loadOrSay(terminal)
   if (config === undefined) return exit.configuration
+  const unknown = unknownTenant(config, tenant, terminal)
+  if (unknown !== undefined) return unknown
   const { runPreflight } = await import('./preflight.ts')
   const { output, notice, colour } = terminal
   return runPreflight(config, { tenant, json, colour }, output, notice)
@@ -102,6 +111,8 @@ async function preflight({ tenant, json }: Of<'preflight'>, terminal: Terminal):
 async function matrix({ tenant, json }: Of<'matrix'>, terminal: Terminal): Promise<number> {
   const config = loadOrSay(terminal)
   if (config === undefined) return exit.configuration
+  const unknown = unknownTenant(config, tenant, terminal)
+  if (unknown !== undefined) return unknown
   const { runMatrix } = await import('./matrix.ts')
   return runMatrix(config, { tenant, json }, terminal.output)
 }
@@ -111,10 +122,7 @@ async function contract(id: string, terminal: Terminal): Promise<number> {
   if (config === undefined) return exit.configuration
   const { launchContract } = await import('./contract.ts')
   const tenant = config.tenants.find((one) => one.id === id)
-  if (tenant === undefined) {
-    const names = config.tenants.map((one) => one.id).join(', ')
-    return misused(`no tenant ${id}; there are ${names}`, terminal)
-  }
+  if (tenant === undefined) return unknownTenant(config, id, terminal) ?? exit.configuration
   terminal.output.write(launchContract(config, tenant))
   return 0
 }
@@ -174,7 +182,13 @@ async function maintain(
 ): Promise<number> {
   const config = loadOrSay(terminal, command.config)
   if (config === undefined) return exit.configuration
+  const unknown = unknownTenant(config, tenantOf(command), terminal)
+  if (unknown !== undefined) return unknown
   // Only here, so that the other commands need not load the store and the EHRs.
   const { runMaintenance } = await import('./maintenance.ts')
   return runMaintenance(command, config, terminal.output)
 }
+
+/** A slip would otherwise end nothing and look like success. */
+const tenantOf = (command: Of<'revoke' | 'keys-rotate'>): string | undefined =>
+  command.kind === 'revoke' && 'tenant' in command.target ? command.target.tenant : undefined

@@ -209,7 +209,24 @@ t.test('contract: Markdown for one tenant', async (t) => {
   const said = await run(['contract', '--tenant', 'north'], env)
   t.equal(said.code, 0)
   t.match(said.stdout, /^# Launch contract: North Hospital\n/)
-  const unknown = await run(['contract', '--tenant', 'west'], env)
-  t.equal(unknown.code, 78)
-  t.match(unknown.stderr, 'no tenant west; there are north.')
+})
+
+t.test('a tenant that there is not: one answer of every command', async (t) => {
+  const env = { SMART_BFF_CONFIG: write(rawConfig()) }
+  for (const command of [
+    'contract',
+    'preflight',
+    'preflight --json',
+    'matrix',
+    'matrix --json',
+    'revoke --reason device_lost',
+    'revoke --reason device_lost --user Practitioner/7',
+  ]) {
+    const said = await run([...command.split(' '), '--tenant', 'west'], env)
+    t.match(
+      said,
+      { code: 78, stdout: /^$/, stderr: /^smart-bff: no tenant west; there are north\.\n$/ },
+      command,
+    )
+  }
 })

@@ -217,18 +217,6 @@ t.test('what an EHR says of itself cannot steer the terminal', (t) => {
   t.end()
 })
 
-t.test('an unknown tenant', async (t) => {
-  const progress = createOutput()
-  const code = await runPreflight(
-    testConfig(),
-    { ...options, tenant: 'west' },
-    createOutput(),
-    progress,
-  )
-  t.equal(code, 1)
-  t.match(progress.text, 'no tenant west; there are north.')
-})
-
 t.test('the table: colours only where they are wanted', async (t) => {
   const { config } = await hospital(t)
   const [plain, coloured] = [createOutput(), createOutput()]
