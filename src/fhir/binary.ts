@@ -11,7 +11,7 @@ import { beginBinary } from './steps/respond.ts'
 import { scope } from './steps/scope.ts'
 import { traced } from './traced.ts'
 import type { Trip } from './trip.ts'
-import type { Sink, Streamed, UpstreamAsk } from './upstream.ts'
+import type { Begin, Sink, Streamed, UpstreamAsk } from './upstream.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 
 /**
@@ -55,15 +55,17 @@ export async function answerBinary(token: string, trip: Trip): Promise<'streamed
   const statuses: number[] = []
   let refused: Refusal | undefined
   let watch: NodeJS.Timeout | undefined
-  const begin = async (status: number, headers: AnswerHeaders): Promise<Sink | undefined> => {
+  const begin: Begin = async (status, headers) => {
     exchange.upstreamStatus = status
     statuses.push(status)
     refused = judgeStart(status, headers, sealed) ?? (await judgeStillOpen(exchange, launch, deps))
     if (refused !== undefined) return undefined
     await recordPermitted(exchange, deps.audit)
-    watch = watchEnd(trip)
-    beginBinary(exchange, shownTypes.has(sealed) ? sealed : 'application/octet-stream')
-    return sinkOf(exchange.outgoing)
+    return () => {
+      watch = watchEnd(trip)
+      beginBinary(exchange, shownTypes.has(sealed) ? sealed : 'application/octet-stream')
+      return sinkOf(exchange.outgoing)
+    }
   }
   const ask = (accessToken: string): UpstreamAsk => ({
     method: 'GET',

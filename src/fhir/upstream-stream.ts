@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { Sink, Streamed, UpstreamAsk, UpstreamFault } from './upstream.ts'
+import type { Begin, Sink, Streamed, UpstreamAsk, UpstreamFault } from './upstream.ts'
 import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 
@@ -12,7 +12,7 @@ export function streamBody(
   origin: string,
   ask: UpstreamAsk,
   limits: { readonly timeoutMs: number; readonly maxBodyBytes: number },
-  begin: (status: number, headers: AnswerHeaders) => Promise<Sink | undefined>,
+  begin: Begin,
 ): Promise<Streamed> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -41,10 +41,12 @@ export function streamBody(
 
     const start = async (status: number, headers: AnswerHeaders): Promise<void> => {
       clearTimeout(timer)
-      sink = await begin(status, headers)
+      const open = await begin(status, headers)
+      // The EHR or the browser may have gone meanwhile: then there is nothing to begin.
       if (settled) return
-      if (sink === undefined) stop('encoding')
-      else controller?.resume()
+      if (open === undefined) return stop('encoding')
+      sink = open()
+      controller?.resume()
     }
 
     const headers = requestHeaders(ask, ask.accept, 'identity')
@@ -57,6 +59,9 @@ export function streamBody(
         },
         onResponseStart: (started, status, received) => {
           if (status < 200) return
+          // It was asked for as it is: nobody would unfold it.
+          const { 'content-encoding': encoding = 'identity' } = received
+          if (status === 200 && encoding !== 'identity') return stop('encoding')
           started.pause()
           start(status, answerHeaders(received)).catch((error: unknown) => {
             settled = true

@@ -21,13 +21,13 @@ import { createUpstreamUrls } from './upstream-url.ts'
 export interface Upstream {
   /** Never throws: what goes wrong on the way is a fault, and says whether the request may have reached the EHR. */
   send(ask: UpstreamAsk): Promise<UpstreamAnswer | UpstreamFault>
-  /** The same, but the body goes to a sink as it comes, with back-pressure. `begin` says where to, or undefined: nowhere. */
-  stream(
-    ask: UpstreamAsk,
-    begin: (status: number, headers: AnswerHeaders) => Promise<Sink | undefined>,
-  ): Promise<Streamed>
+  /** The same, but the body goes to a sink as it comes, with back-pressure. */
+  stream(ask: UpstreamAsk, begin: Begin): Promise<Streamed>
   close(): Promise<void>
 }
+
+/** Judges the head of an answer: what opens the sink, called at once or never; undefined where nothing may pass. */
+export type Begin = (status: number, headers: AnswerHeaders) => Promise<(() => Sink) | undefined>
 
 /** Where a streamed body goes. */
 export interface Sink {
@@ -124,6 +124,7 @@ export function createUpstream(
     },
     stream: async (ask, begin) => {
       if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
+      if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
       return streamBody(pool, urls.origin, ask, { timeoutMs, maxBodyBytes }, begin)
     },
     close: () => pool.close(),

@@ -1,5 +1,9 @@
 import { connect } from 'node:net'
+import { setTimeout as pass } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import type { AuditEvent } from '../../src/audit/event.ts'
+import type { LaunchKey } from '../../src/store/store.ts'
 import { createWorld, launchId, respondWith } from './helper.ts'
 import type { World, WorldOptions } from './helper.ts'
 
@@ -212,4 +216,98 @@ t.test('a browser that stops reading does not hold a connection for ever', async
   }
   t.match(world.audited.at(-1), { event: 'fhir.aborted' })
   socket.destroy()
+})
+
+t.test('who goes while the record of a stream is written begins nothing', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  const audit = { ...world.deps.audit }
+  let cut = (): void => undefined
+  const written = Promise.withResolvers<void>()
+  t.intercept(world.deps.audit, 'record', {
+    value: async (event: AuditEvent) => {
+      if (event.event === 'fhir.permitted') {
+        cut()
+        for (let waits = 0; waits < 500 && world.audited.length < 2; waits += 1) await pass(10)
+      }
+      await audit.record(event)
+      if (event.event === 'fhir.permitted') written.resolve()
+    },
+  })
+  let looked = 0
+  const { vault } = world.deps
+  const look = vault.open
+  t.intercept(vault, 'open', {
+    value: (key: LaunchKey) => {
+      looked += 1
+      return look(key)
+    },
+  })
+  world.ehr.answer = (_, outgoing) => {
+    cut = () => outgoing.destroy()
+    outgoing.writeHead(200, { 'content-type': 'application/pdf', 'content-length': '1000' })
+    outgoing.flushHeaders()
+  }
+  const answer = await world.fetch(handle)
+  t.equal(answer.status, 502, 'a whole answer, not a head without an end')
+  t.equal(answer.headers['smart-bff-state'], 'data_unavailable')
+  await written.promise
+  const before = looked
+  await pass(1200)
+  t.equal(looked, before, 'nobody watches for the end of what never began')
+})
+
+t.test('an EHR that encodes what was asked for as it is', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  const headers = { 'content-type': 'application/pdf', 'content-encoding': 'gzip' }
+  world.ehr.answer = respondWith(gzipSync('%PDF-'), 200, headers)
+  t.equal((await world.fetch(handle)).status, 502)
+  world.ehr.answer = respondWith('%PDF-', 200, { ...headers, 'content-encoding': 'identity' })
+  t.equal((await world.fetch(handle)).status, 200)
+})
+
+t.test('a stream that fails after its head is cut, whatever failed', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  const { upstream } = world.deps.upstreams.of(world.tenant)
+  const plain = { ...upstream }
+  t.intercept(upstream, 'stream', {
+    value: async (...ask: Parameters<typeof plain.stream>) => {
+      await plain.stream(...ask)
+      throw new TypeError('a fault of our own')
+    },
+  })
+  world.ehr.answer = respondWith('%PDF-', 200, { 'content-type': 'application/pdf' })
+  await t.rejects(world.fetch(handle))
+  t.match(world.faults, [{ message: 'a fault of our own' }])
+})
+
+t.test('a browser that has gone before its turn asks the EHR for nothing', async (t) => {
+  const world = await open(t)
+  const handle = (await handleFor(world, 'Binary/b1')).slice(ours.length)
+  const asked = world.ehr.seen.length
+  const { promise: waiting, resolve: waits } = Promise.withResolvers<void>()
+  const { promise: renewed, resolve: renew } = Promise.withResolvers<void>()
+  const tokens = { ...world.deps.tokens }
+  t.intercept(world.deps.tokens, 'current', {
+    value: async (...token: Parameters<typeof tokens.current>) => {
+      waits()
+      await renewed
+      return tokens.current(...token)
+    },
+  })
+  const socket = connect(Number(new URL(world.ours).port), '127.0.0.1')
+  socket.write(
+    `GET ${handle} HTTP/1.1\r\nhost: x\r\nsmart-bff: 1\r\ncookie: ${world.cookie}\r\n\r\n`,
+  )
+  await waiting
+  socket.destroy()
+  await pass(50)
+  renew()
+  for (let waits = 0; waits < 100 && world.audited.at(-1)?.event !== 'fhir.failed'; waits += 1) {
+    await pass(10)
+  }
+  t.match(world.audited.at(-1), { event: 'fhir.failed' })
+  t.equal(world.ehr.seen.length, asked)
 })

@@ -74,7 +74,12 @@ function send(
   headers: Readonly<Record<string, string>>,
   body: Buffer,
 ): void {
-  if (outgoing.destroyed || outgoing.headersSent) return
+  if (outgoing.destroyed || outgoing.writableEnded) return
+  if (outgoing.headersSent) {
+    // A stream that failed on its way must not look as if more were to come.
+    outgoing.destroy()
+    return
+  }
   // A body that was not read would be taken for the next request on this connection.
   const unread = !incoming.complete && hasBody(incoming.headers)
   outgoing.writeHead(status, {
