@@ -50,6 +50,19 @@ export function copyIssues(body: unknown): readonly OutcomeIssue[] {
   })
 }
 
+/**
+ * True when an EHR's outcome says that nothing is wrong. Held against every issue of it, also those that are not copied:
+ * an error of a code that nobody knows is still an error.
+ */
+export function isAllWell(body: unknown): boolean {
+  const issues = isJsonObject(body) ? body['issue'] : undefined
+  if (!Array.isArray(issues) || issues.length === 0) return false
+  return issues.every((issue: unknown) => {
+    const severity = isJsonObject(issue) ? issue['severity'] : undefined
+    return severity === 'information' || severity === 'warning'
+  })
+}
+
 /** Element paths only: a FHIRPath with a literal in quotes could carry a value. */
 function isExpression(value: unknown): value is string {
   return typeof value === 'string' && expressionPattern.test(value) && !value.includes("'")

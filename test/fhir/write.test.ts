@@ -321,12 +321,14 @@ t.test('rules: upsert, unversioned, validate', async (t) => {
     'without the rule it is refused',
   )
   const condition = { resourceType: 'Condition', subject: { reference: 'Patient/p1' } }
-  const validation = (severity: string): void => {
+  const validation = (severity: string, code = 'invalid', before = 0): void => {
     world.ehr.answer = (incoming, outgoing) => {
       const check = incoming.url?.endsWith('$validate') === true
+      const remark = { severity: 'information', code: 'informational' }
+      const issue = { severity, code, diagnostics: 'secret' }
       const outcome = {
         resourceType: 'OperationOutcome',
-        issue: [{ severity, code: 'invalid', diagnostics: 'secret' }],
+        issue: [...Array.from({ length: before }, () => remark), issue],
       }
       respondWith(check ? outcome : { ...condition, id: 'x' }, check ? 200 : 201)(
         incoming,
@@ -341,6 +343,14 @@ t.test('rules: upsert, unversioned, validate', async (t) => {
   t.equal(invalid.status, 422)
   t.notMatch(invalid.text, 'secret')
   t.strictSame(writes(world), ['POST /fhir/r4/Condition/$validate'])
+  for (const [severity, code, before] of [
+    ['error', 'a code of their own', 1],
+    ['fatal', 'invalid', 60],
+    ['grave', 'invalid', 1],
+  ] as const) {
+    validation(severity, code, before)
+    t.equal((await ask(world, 'POST', 'Condition', condition)).status, 422, severity)
+  }
   validation('information')
   t.equal((await ask(world, 'POST', 'Condition', condition)).status, 201)
 })

@@ -1,7 +1,7 @@
 import { isWrite } from '../../smart/interactions.ts'
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
 import type { JsonObject } from '../../smart/json.ts'
-import { copyIssues } from '../../smart/outcome.ts'
+import { copyIssues, isAllWell } from '../../smart/outcome.ts'
 import type { OutcomeIssue } from '../../smart/outcome.ts'
 import type { Coverage } from '../../smart/scopes.ts'
 import { isRefusal, refuse } from '../decision.ts'
@@ -72,6 +72,7 @@ export interface Looked {
   readonly kind: 'looked'
   /** Of an OperationOutcome. */
   readonly issues: readonly OutcomeIssue[]
+  readonly allWell: boolean
   /** Of a Patient: it replaces the other one. */
   readonly replaced: boolean
   /** Of a Patient, judged first like any read: the one who is displayed. */
@@ -184,8 +185,14 @@ export function lookAt(
   const replaced = merge !== undefined && isReplacedBy(value, merge)
   const samePerson = person === undefined ? false : judgePerson(value, person)
   if (typeof samePerson === 'object') return samePerson
-  const issues = copyIssues(value)
-  return { kind: 'looked', issues, replaced, samePerson, statement: readStatement(value) }
+  return {
+    kind: 'looked',
+    issues: copyIssues(value),
+    allWell: isAllWell(value),
+    replaced,
+    samePerson,
+    statement: readStatement(value),
+  }
 }
 
 export function makeAway(ask: MakeAsk): Made | Refusal {

@@ -27,8 +27,9 @@ export async function validate(
   if (received.kind === 'fault') return refuseFault(received)
   const looked = await look(received.body, undefined, trip)
   if (isRefusal(looked)) return looked
-  const { issues } = looked
-  const faults = issues.filter(({ severity }) => severity === 'fatal' || severity === 'error')
-  if (received.status === 200 && issues.length > 0 && faults.length === 0) return undefined
+  if (received.status === 200 && looked.allWell) return undefined
+  const faults = looked.issues.filter(
+    ({ severity }) => severity === 'fatal' || severity === 'error',
+  )
   return { ...refuse('FHIR_VALIDATION_FAILED'), issues: faults }
 }
