@@ -6,8 +6,12 @@ import { isUtf8 } from 'node:buffer'
  * in the EHR's body stands once in ours.
  */
 
-/** Numbers that JavaScript would print in another way than they came. */
-const fragile = /\d\.\d*0(?![\d.])|\d[eE]|\d{15}|-0|\.\d{15}/
+/**
+ * Numbers that JavaScript would print in another way than they came: with a zero at the end, an exponent or more than
+ * fifteen digits, on both sides of the point together, and those so small that it would print an exponent.
+ */
+const fragile =
+  /\d\.\d*0(?![\d.])|\d[eE]|\d{15}|-0|\.\d{15}|(?<![\d.])0\.0{6}|(?<![\d.])(?=[\d.]{17})\d+\.\d+(?![\d.])/
 
 interface ReviverContext {
   readonly source?: string
