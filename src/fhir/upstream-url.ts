@@ -70,8 +70,11 @@ function relativeToBase(link: string, url: URL, prefix: string): string {
   return rooted && !inside ? prefix + target : target
 }
 
-/** Encoded dots, slashes and backslashes are read differently by different servers. */
+/**
+ * Encoded dots, slashes and backslashes are read differently by different servers, and so are dots with a parameter
+ * (RFC 3986 3.3): Tomcat takes `/..;x/` for `/../`.
+ */
 function isPlainPath(target: string): boolean {
   const path = target.split('?', 1)[0] ?? ''
-  return !/%(?:2e|2f|5c|00)|\\|\/\/|[^\u0021-\u007e]/i.test(path)
+  return !/%(?:2e|2f|5c|00)|\\|\/\/|\/\.{1,2};|[^\u0021-\u007e]/i.test(path)
 }

@@ -30,6 +30,8 @@ export function parseReference(
 
 /** The types a reference search parameter may point at, '*' for any; undefined where it is no reference parameter. */
 export function referenceTargets(type: string, parameter: string): readonly string[] | undefined {
+  // A type may be any word that an app wrote.
+  if (!Object.hasOwn(referenceParameters, type)) return undefined
   const row = referenceParameters[type]?.split(' ').find((text) => text.startsWith(`${parameter}=`))
   return row?.slice(parameter.length + 1).split('|')
 }

@@ -17,6 +17,8 @@ t.test('rows of the request-shape table', (t) => {
     ['GET metadata', 'own'],
     ['GET metadata?_format=application/fhir%2Bjson', 'own'],
     ['GET metadata?_format=xml', 'FHIR_PATH_INVALID'],
+    ['GET metadata?mode=terminology', 'FHIR_PARAMETER_NOT_ALLOWED'],
+    ['GET metadata?_method=DELETE', 'FHIR_PARAMETER_NOT_ALLOWED'],
     ['POST metadata', 'FHIR_PATH_INVALID'],
     ['GET Patient/p1', 'GET Patient/p1'],
     ['HEAD Patient/p1', 'GET Patient/p1'],
@@ -151,6 +153,10 @@ t.test(
       ['GET Observation?_include=Observation:performer', 'FHIR_PARAMETER_NOT_ALLOWED'],
       ['GET Observation?_include=Observation:performer:Patient', 'FHIR_PARAMETER_NOT_ALLOWED'],
       ['GET Observation?_include=*', 'FHIR_PARAMETER_NOT_ALLOWED'],
+      ...['constructor', '__proto__', 'toString'].map((type): [string, string] => [
+        `GET Observation?_revinclude=${type}:target`,
+        'FHIR_PARAMETER_NOT_ALLOWED',
+      ]),
       ['GET Observation?_include:iterate=Observation:encounter', 'FHIR_PARAMETER_NOT_ALLOWED'],
       [
         'GET Observation?_revinclude=Provenance:target',

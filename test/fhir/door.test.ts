@@ -384,6 +384,8 @@ t.test('paging links become ours, and lead back only through today’s decisions
     `${origin}/admin`,
     `${base}/../admin`,
     `${base}/%2e%2e/admin`,
+    `${base}/..;/admin`,
+    `${base}/..;x=1/admin`,
     `//evil.example/fhir/r4/Observation`,
     `http://user@${origin.slice(7)}/fhir/r4/x`,
     'javascript:alert(1)',

@@ -47,8 +47,8 @@ const sortPattern = /^-?_?[A-Za-z][A-Za-z0-9_-]*(,-?_?[A-Za-z][A-Za-z0-9_-]*)*$/
 const elementsPattern = /^[A-Za-z][A-Za-z]*(,[A-Za-z][A-Za-z]*)*$/
 
 export function allow(request: FhirRequest, view: LaunchView): Permit | Refusal {
-  if (request.interaction === 'capabilities') return permit(request, 'capabilities', noTypes)
   const { interaction, resource } = request
+  if (interaction === 'capabilities') return allowCapabilities(request)
   if (interaction === 'operation') return allowOperation(request, view)
   if (resource === undefined) return refuse('FHIR_NOT_ALLOWED')
   const rules = view.rules.get(resource)?.filter((rule) => permits(rule, interaction)) ?? []
@@ -59,6 +59,13 @@ export function allow(request: FhirRequest, view: LaunchView): Permit | Refusal 
   }
   return namesAnotherPatient(request, view)
     ? refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
+    : refuse('FHIR_PARAMETER_NOT_ALLOWED')
+}
+
+/** Always, as DESIGN says, and whole: ours is made of it, whatever else one could ask the EHR for. */
+function allowCapabilities(request: FhirRequest): Permit | Refusal {
+  return request.parameters.length === 0
+    ? permit(request, 'capabilities', noTypes)
     : refuse('FHIR_PARAMETER_NOT_ALLOWED')
 }
 
