@@ -41,6 +41,7 @@ import { createVault } from './vault/vault-store.ts'
 import { createClientAddress } from './web/client-address.ts'
 import { appRoutes, assetRoutes, createAppParts } from './web/app-routes.ts'
 import { ownRoutes } from './web/own-routes.ts'
+import { usualReader } from './smart/reader.ts'
 import { createPages } from './web/pages.ts'
 import { createPublicServer } from './web/public-server.ts'
 import { launchRateLimit } from './web/rate-limit.ts'
@@ -200,7 +201,7 @@ async function serveBrowsers(
   const limits = renewable(config, ({ rateLimits }) => ({
     launchPerMinute: () => rateLimits.launchPerMinute,
   }))
-  const pages = createPages()
+  const pages = createPages(usualReader(config.tenants))
   const app = createAppParts(config.app)
   const session = browserSession({ cookies, records, store, publicOrigin })
 

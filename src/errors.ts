@@ -81,11 +81,7 @@ export const errorTable = {
     'not_permitted',
     'The EHR signed in another user, or opened another patient. The page stays as it was.',
   ),
-  LAUNCH_OPEN_AGAIN: row(
-    401,
-    'authorization_expired',
-    'The EHR has to open the app again, from the patient’s chart.',
-  ),
+  LAUNCH_OPEN_AGAIN: row(401, 'authorization_expired', 'The EHR has to open the app again.'),
   LAUNCH_RATE_LIMITED: row(
     429,
     'data_unavailable',
@@ -122,7 +118,7 @@ export const errorTable = {
   FHIR_CONFIRMATION_STALE: row(
     409,
     'write_conflict',
-    'The name or birth date on the screen is not the one in the EHR. Read the chart again before you write.',
+    'The name or birth date on the screen is not the one in the EHR. Read it again before you write.',
   ),
   FHIR_EHR_BUSY: row(429, 'data_unavailable', 'The EHR is busy. Try again in a moment.'),
   FHIR_EHR_FAILED: row(502, 'data_unavailable', 'The EHR could not answer.'),

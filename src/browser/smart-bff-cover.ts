@@ -14,7 +14,12 @@ export function createCover(on: Watch['on']) {
   let title: string | null = null
   // A launch that is gone is of no hospital any more: what it said before is said again.
   let support: string | null = null
-  on('active', (info) => (support = info.support))
+  let where = 'from the patient’s chart'
+  on('active', (info) => {
+    support = info.support
+    const { kind } = info.user
+    if (kind === 'patient' || kind === 'related_person') where = 'from where you opened it before'
+  })
   const follow = (): void => keepInSight(panel, 'paddingTop')
   setInterval(() => title === null || follow(), 1000)
 
@@ -35,7 +40,7 @@ export function createCover(on: Watch['on']) {
     close(error: SmartBffError): void {
       document.body.replaceChildren()
       show(error.sentence)
-      panel.append(said('p', 'Open the app again from the patient’s chart.'))
+      panel.append(said('p', `Open the app again, ${where}.`))
       const help = error.support ?? support
       if (help) panel.append(said('p', help))
       if (error.incident) panel.append(said('p', `Incident number ${error.incident}`))
@@ -57,7 +62,7 @@ export function createWarning(stay: () => void) {
     'box-sizing:border-box;position:fixed;inset:auto 0 0;z-index:2147483647;display:flex;flex-wrap:wrap;gap:.5em 1.5em;align-items:center;padding:.75em 1.5em;background:#fff3d6;color:#16212b;border-top:2px solid #8a5a00',
   )
   panel.setAttribute('role', 'alertdialog')
-  panel.setAttribute('aria-label', 'This chart closes soon')
+  panel.setAttribute('aria-label', 'This page closes soon')
   const text = said('p', '')
   text.style.margin = '0'
   const keep = button(['Keep working', stay])
@@ -67,7 +72,7 @@ export function createWarning(stay: () => void) {
     /** True the first time. */
     show(seconds: number): boolean {
       const left = seconds === 1 ? '1 second' : `${seconds} seconds`
-      text.textContent = `Nothing was done here for a while. This chart closes in ${left}.`
+      text.textContent = `Nothing was done here for a while. This page closes in ${left}.`
       keepInSight(panel, 'bottom')
       if (panel.isConnected) return false
       document.documentElement.append(panel)

@@ -6,6 +6,7 @@ import { errorTable, SmartBffError } from '../errors.ts'
 import { clearCookie } from '../session/cookies.ts'
 import type { Drafts } from '../session/drafts.ts'
 import type { Join, Joined } from '../session/join.ts'
+import { readerOf } from '../smart/reader.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { LaunchKey } from '../store/store.ts'
 import { createEnds, transitionOf } from '../vault/ends.ts'
@@ -71,6 +72,7 @@ async function answerLaunch(
   try {
     const place = placeOf(deps.directory, ask)
     request.tenant = place.tenant
+    request.reader = readerOf(place.mode)
     Object.assign(story, { tenant: place.tenant.id, mode: place.mode.id })
     const begun = await begin(deps, place, ask)
     if (begun.kind === 'redirect') return redirect(reply, begun.location, begun.setCookies)
@@ -100,6 +102,7 @@ async function answerCallback(
     const { cookie: cookieHeader } = request.headers
     const resumed = proveOwn(taken, { state: parameters.state, callbackPath, cookieHeader })
     request.tenant = taken.place.tenant
+    request.reader = readerOf(taken.place.mode)
     trace?.belongsTo(resumed.pending.launch)
     if (parameters.kind === 'error') {
       throw new SmartBffError('LAUNCH_AUTHORIZATION_REFUSED', { detail: parameters.error })
@@ -117,6 +120,7 @@ async function answerCallback(
       }),
     )
     Object.assign(story, { user: record.user, patient: record.context.patient })
+    request.reader = readerOf(resumed.place.mode, record.user.kind)
     if (resumed.pending.renews === undefined) {
       const joined = await traceStep(trace, 'session.join', () =>
         settle(deps, request, resumed, record),
@@ -294,7 +298,7 @@ function sendCookieNotKept(
   reply: FastifyReply,
   launchUrl: string,
 ): FastifyReply {
-  const { incident, tenant } = request
+  const { incident, tenant, reader } = request
   const { status, state } = errorTable.LAUNCH_COOKIE_NOT_KEPT
   reply.code(status).header('smart-bff-state', state)
   const framed = request.headers['sec-fetch-dest'] !== 'document'
@@ -303,6 +307,7 @@ function sendCookieNotKept(
       launchUrl: framed ? launchUrl : undefined,
       incident,
       nonce,
+      reader,
       tenant: tenant && { name: tenant.name, support: tenant.support?.text },
     }),
   )

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Mode, Tenant } from '../config/schema/tenant.ts'
 import { SmartBffError } from '../errors.ts'
+import { readerOf } from '../smart/reader.ts'
 import type { LaunchKey } from '../store/store.ts'
 import { endCode } from '../vault/transitions.ts'
 import type { OpenLaunch, Vault } from '../vault/vault.ts'
@@ -48,6 +49,7 @@ export function createOpenOwnLaunch(deps: {
         const place = deps.find(record.tenant, record.mode)
         if (place === undefined) throw new SmartBffError('LAUNCH_ENDED')
         request.tenant = place.tenant
+        request.reader = readerOf(place.mode, record.user.kind)
         return { ...opening.launch, ...place, key }
       }
     }

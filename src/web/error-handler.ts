@@ -60,7 +60,7 @@ export function sendError(
   reply: FastifyReply,
 ): FastifyReply {
   const { status, state, sentence } = errorTable[code]
-  const { incident, tenant } = request
+  const { incident, tenant, reader } = request
   reply.code(status).header('smart-bff-state', state).header('cache-control', 'no-store')
   if (wantsPage(request.headers)) {
     const shown = tenant && { name: tenant.name, support: supportOf(code, tenant) }
@@ -69,6 +69,7 @@ export function sendError(
         code,
         incident,
         nonce,
+        reader,
         tenant: shown,
         retryUrl: retryUrl(state, request),
       }),

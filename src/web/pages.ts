@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import ejs from 'ejs'
 import { type ErrorCode, errorTable } from '../errors.ts'
+import type { Reader } from '../smart/reader.ts'
 import { icons, type PageText, pageText } from './page-texts.ts'
+import {
+  forPatient,
+  patientCookieNotKept,
+  patientCookieNotKeptAnywhere,
+  patientHome,
+} from './patient-page-texts.ts'
 
 /**
  * The pages a person can meet: one calm page for each state, the home page, and the page that says that the browser
@@ -28,6 +35,8 @@ interface StatePage {
   readonly incident: string
   readonly nonce: string
   readonly tenant?: PageTenant | undefined
+  /** Undefined where it is not known whose launch this is. */
+  readonly reader?: Reader | undefined
   /** A path of ours, only where trying again can help; a launch value works once. */
   readonly retryUrl?: string | undefined
 }
@@ -38,6 +47,7 @@ interface CookiePage {
   readonly incident: string
   readonly nonce: string
   readonly tenant?: PageTenant | undefined
+  readonly reader?: Reader | undefined
 }
 
 interface FormPage {
@@ -60,7 +70,7 @@ interface Content extends PageText {
   readonly sentence: string
   readonly ordered: boolean
   readonly link: Link | null
-  readonly tenant: PageTenant | null
+  readonly tenant: Required<PageTenant> | null
   readonly incident: string | null
 }
 
@@ -94,7 +104,8 @@ const cookieNotKeptAnywhere = {
   icon: icons.warning,
 } as const
 
-export function createPages(): Pages {
+/** `usual` reads the pages of which nobody knows whose launch they are about. */
+export function createPages(usual: Reader = 'clinician'): Pages {
   const views = new URL('../../views/', import.meta.url)
   const read = (name: string): string => readFileSync(new URL(name, views), 'utf8')
   const style = read('page.css')
@@ -103,27 +114,49 @@ export function createPages(): Pages {
   const render = (content: Content): string => template({ ...content, style })
 
   return {
-    renderState: ({ code, incident, nonce, tenant, retryUrl }) =>
+    renderState: ({ code, incident, nonce, tenant, retryUrl, reader = usual }) =>
       render({
-        ...pageText(code),
-        sentence: errorTable[code].sentence,
+        ...stateText(code, reader),
         ordered: false,
         link: link(retryUrl, 'Try again', false),
-        tenant: tenant ?? null,
+        tenant: shown(tenant, reader),
         incident,
         nonce,
       }),
-    renderHome: ({ nonce }) => render({ ...home, nonce }),
-    renderCookieNotKept: ({ launchUrl, incident, nonce, tenant }) =>
+    renderHome: ({ nonce }) =>
+      render({ ...home, ...(usual === 'patient' ? patientHome : {}), nonce }),
+    renderCookieNotKept: ({ launchUrl, incident, nonce, tenant, reader = usual }) =>
       render({
-        ...(launchUrl === undefined ? cookieNotKeptAnywhere : cookieNotKept),
+        ...cookieText(launchUrl, reader),
         link: link(launchUrl, 'Open in a new window', true),
-        tenant: tenant ?? null,
+        tenant: shown(tenant, reader),
         incident,
         nonce,
       }),
     renderAuthorizationForm: (page) => form({ ...page, style }),
   }
+}
+
+function stateText(code: ErrorCode, reader: Reader): PageText & { readonly sentence: string } {
+  const { sentence, state } = errorTable[code]
+  const text = { ...pageText(code), sentence }
+  return reader === 'patient' ? forPatient(text, code, state) : text
+}
+
+function cookieText(launchUrl: string | undefined, reader: Reader) {
+  const text = launchUrl === undefined ? cookieNotKeptAnywhere : cookieNotKept
+  if (reader === 'clinician') return text
+  return {
+    ...text,
+    ...(launchUrl === undefined ? patientCookieNotKeptAnywhere : patientCookieNotKept),
+  }
+}
+
+/** A tenant without a text of its own still names a way. */
+function shown(tenant: PageTenant | undefined, reader: Reader): Required<PageTenant> | null {
+  if (tenant === undefined) return null
+  const call = reader === 'patient' ? 'Call the hospital.' : 'Call your service desk.'
+  return { name: tenant.name, support: tenant.support ?? call }
 }
 
 /** Only a path on this server becomes a link; escaping alone would let `javascript:` through. */

@@ -58,6 +58,7 @@ export async function createPublicServer(deps: PublicServerDeps): Promise<Fastif
   })
   app.decorateRequest('incident', '')
   app.decorateRequest('tenant', undefined)
+  app.decorateRequest('reader', undefined)
   app.addHook('onRequest', async (request) => {
     request.incident = newIncident()
   })

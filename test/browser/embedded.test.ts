@@ -130,7 +130,7 @@ t.test('the countdown and what is said at the end stand where the user looks', a
   const said = frame.getByText('This session has ended.')
   await said.waitFor({ timeout: 5000 })
   t.ok(await comesInSight(page, said))
-  t.ok(await comesInSight(page, frame.getByText('Open the app again from the patient’s chart.')))
+  t.ok(await comesInSight(page, frame.getByText('Open the app again, from the patient’s chart.')))
   t.notMatch(await frame.content(), /Lovelace/)
   await page.close()
 })

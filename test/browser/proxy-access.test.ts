@@ -60,6 +60,25 @@ for (const [name, user, shown] of [
   })
 }
 
+t.test('whoever is told something here is told it as a patient', async () => {
+  const page = await browser.context.newPage()
+  const user = `Patient/${child.id}`
+  await page.goto(sandbox.createLaunch({ user }).url)
+  await page.getByText('The app was opened without a record.').waitFor()
+  await page.getByText('Open the app again, from where you opened it before.').waitFor()
+  await page.goto(`${publicUrl}/app/0123456789abcdefghij/`)
+  await page.getByText('Open the app again, from where you opened it before.').waitFor()
+  await page.goto(publicUrl)
+  await page.getByText('Sign in where the hospital shows you your record.').waitFor()
+
+  await page.goto(sandbox.createLaunch({ patient: child.id, user }).url)
+  await page.getByText('All read from the EHR').waitFor()
+  const launch = new URL(page.url()).pathname.split('/')[2] ?? ''
+  await page.evaluate((path) => fetch(path, { method: 'DELETE' }), `/launches/${launch}`)
+  await page.getByText('Open the app again, from where you opened it before.').waitFor()
+  await page.close()
+})
+
 t.test('the audit knows a patient and a related person by pseudonym alone', async (t) => {
   const audit = await hospital.auditText()
   t.match(audit, '"launch.authorized"')

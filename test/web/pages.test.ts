@@ -30,6 +30,31 @@ t.test(
   },
 )
 
+/** What says something to the staff of a hospital alone. */
+const clinicians = /\bEHR\b|\bcharts?\b|service desk|your work|a patient|the patient|No patient/i
+
+t.test('a patient is told in words for a patient', async (t) => {
+  for (const code of codes) {
+    for (const shown of [tenantOf('Call 4400.'), tenantOf(undefined), undefined]) {
+      const page = { code, incident: 'i', nonce, tenant: shown }
+      const html = pages.renderState({ ...page, reader: 'patient' })
+      t.notMatch(bodyOf(html), clinicians, code)
+      t.match(html, /<h2 id="next">What to do now<\/h2>\s*<p>[A-Z]/)
+      t.equal(createPages('patient').renderState(page), html, 'also where all modes are theirs')
+    }
+  }
+  for (const launchUrl of ['/launch?x', undefined]) {
+    const page = { launchUrl, incident: 'i', nonce, tenant: tenantOf(undefined) }
+    const html = pages.renderCookieNotKept({ ...page, reader: 'patient' })
+    t.notMatch(bodyOf(html), clinicians)
+    t.not(pages.renderCookieNotKept(page), html)
+  }
+  t.notMatch(bodyOf(createPages('patient').renderHome({ nonce })), clinicians)
+})
+
+const tenantOf = (support: string | undefined) => ({ name: 'North Hospital', support })
+const bodyOf = (html: string): string => html.slice(html.indexOf('<body'))
+
 t.test('the states have different titles', async (t) => {
   const titles = new Map<string, string>()
   for (const state of new Set(codes.map((code) => errorTable[code].state))) {
