@@ -27,7 +27,7 @@ const judges: ReadonlyMap<string, (value: string) => boolean> = new Map([
     oneWord('audit launch overview tenants launches integrity export docs causes contract saved'),
   ],
   ['document', (value) => /^[a-z0-9-]{1,64}$/.test(value)],
-  ['last', oneWord('1 7 30')],
+  ['last', oneWord('1 7 30 90')],
   ['around', (value) => moment.test(value)],
   ['days', oneWord('1 7 30')],
   ['zone', (value) => /^[A-Za-z0-9_+/-]{1,64}$/.test(value)],

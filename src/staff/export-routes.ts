@@ -6,7 +6,7 @@ import { csvHead, exportLine } from './export.ts'
 import type { ExportFormat } from './export.ts'
 import { address, readFilter } from './filter.ts'
 import type { Filter } from './filter.ts'
-import { parametersOf } from './find-routes.ts'
+import { parametersOf, unknownNames } from './find-routes.ts'
 import { questionOf } from './questions.ts'
 import type { Guard, Visit, VisitDeps } from './visit.ts'
 
@@ -39,6 +39,7 @@ async function exportAll(deps: ExportRoutesDeps, visit: Visit): Promise<unknown>
   if (!read.ok || !asked.success) return visit.missing()
   const { format } = asked.data
   await index.update()
+  if ((await unknownNames(index, read.filter)).length > 0) return visit.missing()
   // What is recorded meanwhile, this export included, belongs to the next one.
   const to = Math.min(read.filter.query.to ?? Infinity, now())
   const query = { ...questionOf(read.filter.ask, read.filter.query), to }

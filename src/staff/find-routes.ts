@@ -143,8 +143,8 @@ function countedIn(
   return `${page.first ? 'The first page' : 'A later page'} of ${records}`
 }
 
-/** A name that the log does not know is not repeated, neither in a record nor on a page. */
-async function unknownNames(index: SearchIndex, filter: Filter): Promise<readonly string[]> {
+/** A name that the log does not know is not repeated, neither in a record nor on a page: it may be a patient's. */
+export async function unknownNames(index: SearchIndex, filter: Filter): Promise<readonly string[]> {
   const known = await Promise.all(
     namesToProve(filter).map(async (name) => ({
       name,

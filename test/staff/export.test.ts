@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
@@ -61,4 +63,10 @@ t.test('an export is whole, or is refused; it holds nothing that came later', as
   t.equal(refused.statusCode, 400)
   t.match(refused.body, 'more than 2,500 records')
   t.equal((await ask('format=xml')).statusCode, 404)
+  const typed = await ask('format=csv&ask=all&user=Miller.Ann')
+  t.equal(typed.statusCode, 404, 'a name that the log does not know may be a patient\u2019s')
+  await audit.close()
+  const { file } = audit.status()
+  const log = await readFile(join(config.audit.directory, file), 'utf8')
+  t.notMatch(log, 'Miller')
 })
