@@ -73,11 +73,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   }
 
   async function drop(name: string): Promise<void> {
-    try {
-      await unlink(join(directory, name))
-    } catch (error) {
-      if (!isMissing(error)) throw error
-    }
+    await unlessMissing(unlink(join(directory, name)))
     bytes -= sizes.get(name) ?? 0
     sizes.delete(name)
     queue = queue.filter((other) => other !== name)
@@ -101,7 +97,14 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     async oldest() {
       for (let [name] = queue; name !== undefined; [name] = queue) {
         // oxlint-disable-next-line no-await-in-loop -- the first that opens is wanted
-        const box = await readFile(join(directory, name), 'utf8')
+        const box = await unlessMissing(readFile(join(directory, name), 'utf8'))
+        // Somebody took it away: what stands behind it must not wait for it for ever.
+        if (box === undefined) {
+          // oxlint-disable-next-line no-await-in-loop -- as above
+          await drop(name)
+          onUnreadable()
+          continue
+        }
         const text = seal.open(name.replace(/\.[a-z]+$/, ''), box)
         if (text !== undefined) return { name, text }
         // oxlint-disable-next-line no-await-in-loop -- as above
@@ -112,5 +115,14 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     remove: ({ name }) => drop(name),
     reject: async (text) => (await write(text, 'rejected')) !== undefined,
     waiting: () => queue.length,
+  }
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -284,4 +284,28 @@ t.test('a batch that was tampered with or moved is set aside, and the rest goes 
   t.ok(patients().includes('second'))
   t.ok(faults.some((fault) => fault.kind === 'failing' && fault.reason === 'unreadable'))
   t.match(readdirSync(directory), [/unreadable$/])
+})
+
+t.test('a batch that somebody took away does not hold up what stands behind it', async (t) => {
+  let down = true
+  let taken = false
+  const { start, faults, directory } = await rig(t, (sent) => {
+    if (down || taken) return down ? { status: 503 } : takeAll(sent)
+    taken = true
+    const [first = ''] = readdirSync(directory).toSorted()
+    unlinkSync(join(directory, first))
+    return { status: 503 }
+  })
+  const first = await start()
+  for (const [index, patient] of ['first', 'second'].entries()) {
+    first.offer(read(patient), 0)
+    await until(() => first.status().waiting === index + 1)
+  }
+  await first.close()
+  down = false
+  const second = await start()
+  await until(() => second.status().waiting === 0)
+  await second.close()
+  t.equal(second.status().sent, 1)
+  t.ok(faults.some((fault) => fault.kind === 'failing' && fault.reason === 'unreadable'))
 })
