@@ -52,6 +52,9 @@ export interface AuditEvent {
   readonly actor?: string | undefined
 }
 
+/** One record names no more patients than this: an answer about more of them cannot be given (DESIGN rules 6 and 8). */
+export const maxPatients = 5000
+
 export interface AuditUser {
   readonly issuer: string | undefined
   readonly subject: string | undefined

@@ -1,6 +1,7 @@
 import type { UserState } from '../errors.ts'
 import type { LaunchState } from '../vault/record.ts'
 import { auditEvents } from './event-names.ts'
+import { maxPatients } from './event.ts'
 import type { AuditEvent, AuditUser } from './event.ts'
 import { contextNames, interactions, operations } from './known-names.ts'
 import { modifiers, searchParameters } from './known-names.ts'
@@ -26,8 +27,6 @@ export interface LineDeps {
   readonly instance: string
 }
 
-/** More patients in one answer than this cannot be recorded, so that answer cannot be given. */
-export const maxPatients = 5000
 const maxListed = 100
 const maxScopes = 500
 const unknown = '?'

@@ -1,3 +1,4 @@
+import { maxPatients } from '../audit/event.ts'
 import { isJsonObject } from '../smart/json.ts'
 import type { JsonObject } from '../smart/json.ts'
 import { copyIssues, operationOutcome } from '../smart/outcome.ts'
@@ -24,6 +25,13 @@ const bundleTypes: Readonly<Record<Expectation['shape'], readonly string[]>> = {
 }
 
 export function judgeAnswer(value: unknown, expected: Expectation): JudgedValue | Refusal {
+  const judged = judgeShape(value, expected)
+  // Without a patient in context the audit lists whom an answer was about, all of them (DESIGN rule 6).
+  const countless = judged.kind === 'judged' && judged.patients.length > maxPatients
+  return countless ? refuse('FHIR_ANSWER_TOO_LARGE') : judged
+}
+
+function judgeShape(value: unknown, expected: Expectation): JudgedValue | Refusal {
   if (!isJsonObject(value)) return refuse('FHIR_ANSWER_UNREADABLE', 'malformed')
   if (expected.shape === 'resource') return judgeSingle(value, expected)
   if (expected.shape === 'any' && typeOf(value) !== 'Bundle') return judgeAny(value, expected)

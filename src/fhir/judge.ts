@@ -1,3 +1,4 @@
+import { maxPatients } from '../audit/event.ts'
 import { isId } from '../smart/interactions.ts'
 import { isJsonObject } from '../smart/json.ts'
 import type { JsonObject } from '../smart/json.ts'
@@ -31,7 +32,6 @@ export function newNotes(): Notes {
 
 const maxDepth = 100
 const referenceMembers = new Set(['reference', 'type', 'identifier', 'display', 'extension'])
-export const maxSeenPatients = 1000
 
 export function judgeResource(
   value: unknown,
@@ -142,7 +142,8 @@ function judgeReferences(
 }
 
 function collectPatients(resource: JsonObject, type: string, base: string, notes: Notes): void {
-  if (notes.patients.size >= maxSeenPatients) return
+  // One more than a record can name says that it is too many (judge-bundle.ts).
+  if (notes.patients.size > maxPatients) return
   if (type === 'Patient') {
     const id = idOf(resource)
     if (id !== undefined) notes.patients.add(id)

@@ -2,11 +2,15 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import type { AuditEvent } from '../../src/audit/event.ts'
 import type { UserKind } from '../../src/vault/record.ts'
-import { createLineBuilder, maxPatients } from '../../src/audit/line.ts'
+import { maxPatients } from '../../src/audit/event.ts'
+import { createLineBuilder } from '../../src/audit/line.ts'
 import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
 import { auditRecord } from '../../src/audit/record.ts'
 import { createVocabulary } from '../../src/audit/vocabulary.ts'
 import { link, genesis } from '../../src/audit/chain.ts'
+import { readFilter } from '../../src/staff/filter.ts'
+import { parametersOf } from '../../src/staff/find-routes.ts'
+import { asks } from '../../src/staff/questions.ts'
 import { pseudonymKey, tenants } from './support.ts'
 
 const pseudonyms = createPseudonyms([pseudonymKey])
@@ -184,4 +188,31 @@ t.test('whatever comes in: one ASCII line, of the strict form, without a word of
     }),
     { numRuns: 2000 },
   )
+})
+
+t.test('whatever can be asked on the staff site stands in the record of it', (t) => {
+  for (const [name, values] of Object.entries({
+    ask: asks,
+    last: ['1', '7', '30', '90'],
+    outcome: ['success', 'refused', 'failed'],
+    denied: ['1'],
+    event: ['fhir.access'],
+    resource: ['Observation'],
+    tenant: ['north'],
+    around: ['2026-03-01T10:14'],
+    zone: ['Europe/Berlin'],
+  })) {
+    for (const value of values) {
+      const read = readFilter({ [name]: value }, 'UTC', 0)
+      if (!read.ok) throw new TypeError(`${name} is not asked`)
+      const parameters = parametersOf(read.filter)
+      const { parameters: written } = recordOf({
+        event: 'staff.searched',
+        outcome: 'success',
+        parameters,
+      })
+      t.ok(written?.includes(`${name}=${value}`), `${name}=${value}`)
+    }
+  }
+  t.end()
 })

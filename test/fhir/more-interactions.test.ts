@@ -1,4 +1,5 @@
 import t from 'tap'
+import { maxPatients } from '../../src/audit/event.ts'
 import { createWorld, launchId, respondWith } from './helper.ts'
 import type { World, WorldOptions } from './helper.ts'
 
@@ -330,3 +331,32 @@ t.test('a record under an earlier id of this patient is told apart', async (t) =
   t.match(answer.text, 'earlier number')
   t.match(world.audited[0], { event: 'fhir.failed', reason: 'patient_merged' })
 })
+
+t.test(
+  'without a patient in context an answer is about as many as its record can name',
+  async (t) => {
+    const allow = [
+      { feature: 'List', resource: 'Patient', interactions: ['search-type'], withoutPatient: true },
+    ]
+    const world = await open(t, {
+      patient: undefined,
+      granted: 'user/*.rs',
+      mode: { allow, patient: 'optional' },
+    })
+    const list = (count: number): object =>
+      bundle(
+        'searchset',
+        ...Array.from({ length: count }, (_, index) => ({
+          resource: { resourceType: 'Patient', id: `p${index}` },
+        })),
+      )
+    world.ehr.answer = respondWith(list(maxPatients))
+    t.equal((await world.fetch(at('Patient'))).status, 200)
+    t.equal(world.audited.at(-1)?.patient?.length, maxPatients, 'all of them')
+    world.ehr.answer = respondWith(list(maxPatients + 1))
+    const more = await world.fetch(at('Patient'))
+    t.equal(more.status, 502)
+    t.notMatch(more.text, 'p1')
+    t.match(world.audited.at(-1), { event: 'fhir.failed', reason: 'FHIR_ANSWER_TOO_LARGE' })
+  },
+)
