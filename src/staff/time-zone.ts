@@ -30,7 +30,8 @@ export function fromZone(text: string, zone: string): number | undefined {
     .slice(1)
     .map((part) => Number(part ?? 0))
   const asUtc = Date.UTC(year, month - 1, day, hour, minute, second)
-  if (new Date(asUtc).getUTCDate() !== day) return undefined
+  // 31 February and 10:75 would be other times.
+  if (!new Date(asUtc).toISOString().startsWith(text)) return undefined
   // Twice, because the offset at the first guess may be the one of the other side of a change of clocks.
   const guess = asUtc - offsetAt(asUtc, zone)
   return asUtc - offsetAt(guess, zone)
@@ -41,7 +42,3 @@ function offsetAt(at: number, zone: string): number {
   const text = inZone(whole, zone).slice(0, 19).replace(' ', 'T')
   return Date.parse(`${text}Z`) - whole
 }
-
-/** For the value of a `datetime-local` field. */
-export const fieldValue = (at: number, zone: string): string =>
-  inZone(at, zone).slice(0, 16).replace(' ', 'T')
