@@ -66,10 +66,15 @@ function tracedUpstream(upstream: Upstream, trace: Trace): Upstream {
     stream: async (ask, begin) => {
       const step = trace.step('ehr')
       let status: number | undefined
-      const result = await upstream.stream(carrying(ask, step.traceparent), (answered, headers) => {
-        status = answered
-        return begin(answered, headers)
-      })
+      const result = await upstream
+        .stream(carrying(ask, step.traceparent), (answered, headers) => {
+          status = answered
+          return begin(answered, headers)
+        })
+        .catch((error: unknown) => {
+          step.end({ status, decision: 'failed' })
+          throw error
+        })
       const whole = result.kind === 'streamed' && result.whole
       const fault = result.kind === 'fault' ? result.fault : undefined
       step.end({ status, fault, decision: whole ? undefined : 'failed' })
