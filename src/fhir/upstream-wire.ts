@@ -61,7 +61,7 @@ export function isTimeout(error: Error): boolean {
   return timeoutCodes.has(errorCode(error) ?? '')
 }
 
-export function errorCode(error: unknown): string | undefined {
+function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }

@@ -48,7 +48,7 @@ function className(error: Error): string {
 /** `ECONNRESET`, `UND_ERR_HEADERS_TIMEOUT`, `ERR_TLS_CERT_ALTNAME_INVALID`, our own codes. */
 function codeOf(code: unknown): { code?: string } {
   if (typeof code !== 'string') return {}
-  const ours = code in errorTable
+  const ours = Object.hasOwn(errorTable, code)
   const system = /^(?:E[A-Z0-9]{2,20}|[A-Z][A-Z0-9]{1,15}(?:_[A-Z0-9]{1,24}){1,8})$/.test(code)
   return ours || system ? { code } : {}
 }

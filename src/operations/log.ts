@@ -65,7 +65,7 @@ function print(logger: Logger, level: 'debug' | 'info' | 'warn' | 'error', event
 }
 
 /** The fields of the event's row, in their order, each in its form: the only way into the log. */
-export function logFields(event: LogEvent): Record<string, unknown> {
+function logFields(event: LogEvent): Record<string, unknown> {
   const row: Readonly<Record<string, FieldForm>> | undefined = Object.hasOwn(logEvents, event.event)
     ? logEvents[event.event]
     : undefined

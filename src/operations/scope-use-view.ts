@@ -35,7 +35,7 @@ export async function readScopeUse(
   return scopeUseView(sets, of.scopes)
 }
 
-export function scopeUseView(
+function scopeUseView(
   sets: readonly { readonly day: string; readonly counts: ReadonlyMap<string, number> }[],
   asked: readonly string[],
 ): ScopeUseView {

@@ -10,7 +10,6 @@ import type { Guard, Visit, VisitDeps } from './visit.ts'
 export interface LaunchStoryRoutesDeps extends VisitDeps {
   readonly guard: Guard
   readonly index: SearchIndex
-  /** Whether a launch of this hash lives now, and whose it is. */
   readonly tenants: readonly { readonly id: string; readonly name: string }[]
 }
 

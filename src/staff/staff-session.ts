@@ -23,12 +23,12 @@ export interface StaffMember {
   readonly zone?: string | undefined
 }
 
-export const staffCookie = '__Host-smart-bff-staff'
-export const signInCookie = '__Host-smart-bff-staff-sign-in'
+const staffCookie = '__Host-smart-bff-staff'
+const signInCookie = '__Host-smart-bff-staff-sign-in'
 const attributes = 'Path=/; Secure; HttpOnly; SameSite='
 export const idleMs = 30 * 60_000
 export const absoluteMs = 8 * 3_600_000
-export const signInMs = 10 * 60_000
+const signInMs = 10 * 60_000
 
 const memberForm = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/),

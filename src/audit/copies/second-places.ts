@@ -70,7 +70,7 @@ async function keepIn(
   if (!(await store.keepCheckpoint(instance, note))) throw new Error('too many instances')
 }
 
-export function loggedCheckpoint({ origin, head }: Checkpoint, note: string): LoggedCheckpoint {
+function loggedCheckpoint({ origin, head }: Checkpoint, note: string): LoggedCheckpoint {
   const signature = note.slice(note.lastIndexOf(' ') + 1).replace(/=*\n$/, '')
   return { origin, records: head.seq, head: head.hash, signature }
 }

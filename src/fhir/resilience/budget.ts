@@ -8,7 +8,7 @@ export interface Budget {
   give(tenant: string, bytes: number): void
 }
 
-export const budgetBytesMax = 256 * 1_048_576
+const budgetBytesMax = 256 * 1_048_576
 
 export function createBudget(maxBytes: number = budgetBytesMax): Budget {
   const byTenant = new Map<string, number>()
