@@ -10,11 +10,16 @@ export interface PagePayload {
   readonly target: string
 }
 
-/** Short, because it travels in a URL: undefined members are left out. */
-export function writePage({ request, target }: PagePayload): string {
+/** Short, because it travels in a URL: undefined members are left out. `asked` is what `writeAsked` made. */
+export function writePage(target: string, asked: string): string {
+  return `[${JSON.stringify(target)},${asked}]`
+}
+
+/** The same for all links of an answer. */
+export function writeAsked(request: FhirRequest): string {
   const { interaction, resource, id, operation, compartment, parameters } = request
   const asked = parameters.map(({ name, modifier, value }) => [name, modifier, value])
-  return JSON.stringify([target, interaction, resource, id, operation, compartment, asked])
+  return JSON.stringify([interaction, resource, id, operation, compartment, asked]).slice(1, -1)
 }
 
 /** Only what was sealed by us comes here; it may still be of an older release. */

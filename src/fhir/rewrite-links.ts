@@ -19,7 +19,7 @@ export function rewriteLinks(
   if (!Array.isArray(list)) return []
   return list.flatMap((link: unknown) => {
     const { relation, url } = isJsonObject(link) ? link : {}
-    if (relation === 'self') return [{ relation, url: rewriter.self }]
+    if (relation === 'self') return [{ relation, url: rewriter.self() }]
     if (typeof relation !== 'string' || !pageRelations.has(relation)) return []
     const ours = typeof url === 'string' ? rewriter.page(url) : undefined
     if (ours === undefined) {

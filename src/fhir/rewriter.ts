@@ -1,7 +1,7 @@
 import { isId } from '../smart/interactions.ts'
 import { isRecordPath } from './record-path.ts'
 import type { Links } from './links.ts'
-import { writeBinary, writePage, readBinary } from './handles.ts'
+import { readBinary, writeAsked, writeBinary, writePage } from './handles.ts'
 import { printPath, printQuery } from './request.ts'
 import type { FhirRequest, Parameter } from './request.ts'
 import type { UpstreamUrls } from './upstream-url.ts'
@@ -20,7 +20,7 @@ export interface Rewriter {
   /** The URL of an attachment that is a Binary under the base, as a sealed handle. Undefined: left as it is. */
   attachment(url: string, contentType: unknown): string | undefined
   /** What was asked, as our URL: `Bundle.link` with relation self. */
-  readonly self: string
+  self(): string
 }
 
 /** What the rewrite step makes of a judged answer. */
@@ -50,6 +50,7 @@ const maxTokenLength = 12_288
 export function createRewriter(options: RewriterOptions): Rewriter {
   const { links, launch, request, urls, base } = options
   const ours = `${options.publicUrl}/fhir/${launch}`
+  let asked: string | undefined
   const record = (url: string): string | undefined => {
     if (!url.startsWith(`${base}/`)) return undefined
     const rest = url.slice(base.length)
@@ -67,7 +68,8 @@ export function createRewriter(options: RewriterOptions): Rewriter {
     page: (link) => {
       const target = urls.resolveLink(link)
       if (target === undefined) return undefined
-      const token = links.seal('page', launch, writePage({ request, target }))
+      asked ??= writeAsked(request)
+      const token = links.seal('page', launch, writePage(target, asked))
       return token.length > maxTokenLength ? undefined : `${ours}/_page/${token}`
     },
     attachment: (url, contentType) => {
@@ -77,7 +79,7 @@ export function createRewriter(options: RewriterOptions): Rewriter {
       const payload = writeBinary({ id, contentType: type, url })
       return `${ours}/_binary/${links.seal('binary', launch, payload)}`
     },
-    self: `${ours}/${printPath({ ...request, post: false })}${queryOf(request.parameters)}`,
+    self: () => `${ours}/${printPath({ ...request, post: false })}${queryOf(request.parameters)}`,
   }
 }
 

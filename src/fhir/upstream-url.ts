@@ -22,15 +22,26 @@ export interface UpstreamUrls {
 
 const maxLinkLength = 8192
 
+/**
+ * Path and query that a URL parser leaves as they are: letters no parser changes, no segment that is empty or begins
+ * with a dot, no escape in the path. Nearly every URL is like that, and needs no parser then.
+ */
+const plainTarget =
+  /^(?:\/[A-Za-z0-9_~$-][A-Za-z0-9._~$-]*)+\/?(?:\?[A-Za-z0-9._~!$&()*+,;=:@/?%|-]+)?$/
+
 export function createUpstreamUrls(iss: string): UpstreamUrls {
   const base = new URL(iss)
   const { origin, host } = base
   const prefix = base.pathname.replace(/\/+$/, '')
+  const below = `${prefix}/`
+  const rooted = `${origin}/`
+
+  const inside = (target: string): boolean =>
+    target.startsWith(below) || target === prefix || target.startsWith(`${prefix}?`)
 
   const contains = (target: string): boolean => {
-    if (!target.startsWith(`${prefix}/`) && target !== prefix && !target.startsWith(`${prefix}?`)) {
-      return false
-    }
+    if (!inside(target)) return false
+    if (plainTarget.test(target)) return true
     if (!isPlainPath(target)) return false
     const url = URL.parse(origin + target)
     if (url === null || url.origin !== origin) return false
@@ -39,6 +50,10 @@ export function createUpstreamUrls(iss: string): UpstreamUrls {
 
   const resolveLink = (link: string): string | undefined => {
     if (link === '' || link.length > maxLinkLength) return undefined
+    if (link.startsWith(rooted)) {
+      const target = link.slice(origin.length)
+      if (plainTarget.test(target)) return inside(target) ? target : undefined
+    }
     const absolute = link.startsWith(`${host}/`) ? `${base.protocol}//${link}` : link
     const url = URL.parse(absolute, `${origin}${prefix}/`)
     if (url === null || url.origin !== origin || url.username !== '' || url.password !== '') {

@@ -66,13 +66,13 @@ function proveScan(scan: Scan, expected: Expectation, patient: string): Proof | 
   let count = 0
   let typed = single
   let rooted = false
-  for (let at = 0; at < events.length; at += codes.eventWords) {
+  for (let at = scan.first; at < scan.end; at += codes.eventWords) {
     const first = events[at + 1]!
     const second = events[at + 2]!
     const kind = events[at]!
     if (kind === codes.urlEvent) urls.add(at)
     else if (kind === codes.typeEvent) {
-      typed ||= searchTypes.has(memory.toString('latin1', first, second))
+      typed ||= searchTypes.some((type) => isText(memory, first, second, type))
     } else if (kind === codes.linkEvent) {
       // Of a record it is an element of its own, such as Patient.link; only a Bundle's holds pages.
       if (single) continue
@@ -93,7 +93,16 @@ function proveScan(scan: Scan, expected: Expectation, patient: string): Proof | 
   return { count: single ? 1 : count, urls: urls.list, baseBytes, link }
 }
 
-const searchTypes: ReadonlySet<string> = new Set(['searchset', 'collection'])
+const searchTypes = ['searchset', 'collection']
+
+/** Compared where it stands; as Latin-1, which is what names and ids are of. */
+function isText(memory: Buffer, from: number, to: number, text: string): boolean {
+  if (to - from !== text.length) return false
+  for (let at = 0; at < text.length; at += 1) {
+    if (memory[from + at] !== text.charCodeAt(at)) return false
+  }
+  return true
+}
 
 interface Urls {
   readonly list: readonly number[]
@@ -145,13 +154,16 @@ function createTypeJudge(
   patient: string,
 ): TypeJudge {
   const rules = new Map<string, TypeRule>()
-  const subjectTexts = [`Patient/${patient}`, `${expected.base}/Patient/${patient}`]
+  const own = `Patient/${patient}`
   /** The last one was proved, by what the scan compares. */
   let lastProved = false
 
   /** The text of which the two places are told from there on. */
   const textAt = (at: number): string => memory.toString('latin1', events[at], events[at + 1])
-  const typeAt = (at: number): string => textAt(at + 3)
+  const isTextAt = (at: number, text: string): boolean =>
+    isText(memory, events[at]!, events[at + 1]!, text)
+  const typeAt = (at: number): string =>
+    isTextAt(at + 3, expected.resource) ? expected.resource : textAt(at + 3)
   const idAt = (at: number): string => (events[at + 5] === 0 ? '' : textAt(at + 5))
 
   const ruleOf = (type: string): TypeRule => {
@@ -163,15 +175,16 @@ function createTypeJudge(
   const hasSubject = (subject: number, at: number): boolean => {
     let slot = at + 7
     if (events[slot] !== subject) slot = at + 10
-    return events[slot] === subject && subjectTexts.includes(textAt(slot + 1))
+    if (events[slot] !== subject) return false
+    return isTextAt(slot + 1, own) || isTextAt(slot + 1, `${expected.base}/${own}`)
   }
 
   const prove = (at: number): boolean => {
     const { allowed, subject } = ruleOf(typeAt(at))
-    const own = idAt(at)
+    const id = idAt(at)
     lastProved = false
-    if (!allowed || !isId(own)) return false
-    if (subject === ownId) return own === patient
+    if (!allowed || !isId(id)) return false
+    if (subject === ownId) return id === patient
     lastProved = subject === codes.none || hasSubject(subject, at)
     return lastProved
   }
@@ -179,8 +192,8 @@ function createTypeJudge(
   return {
     // Of the last one's type and subject, in the same words.
     standing: (at) => (lastProved && events[at + 13] === 1) || prove(at),
-    root: (at) => typeAt(at) === expected.resource && idAt(at) === expected.id && prove(at),
-    isBundle: (at) => typeAt(at) === 'Bundle',
+    root: (at) => isTextAt(at + 3, expected.resource) && idAt(at) === expected.id && prove(at),
+    isBundle: (at) => isTextAt(at + 3, 'Bundle'),
     contained: (at) => {
       lastProved = false
       return patientFreeTypes.has(typeAt(at))

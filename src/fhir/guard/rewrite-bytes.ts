@@ -14,9 +14,10 @@ export function rewriteBytes(
   let other: Edit | undefined
   if (link !== undefined) {
     const list: unknown = JSON.parse(bytes.toString('utf8', link.start, link.end))
-    other = { ...link, text: Buffer.from(JSON.stringify(rewriteLinks(list, rewriter, links))) }
+    const text = JSON.stringify(rewriteLinks(list, rewriter, links))
+    other = { start: link.start, end: link.end, text }
   }
-  const edits = { places: urls, cut: baseBytes, text: Buffer.from(rewriter.base), other }
+  const edits = { places: urls, cut: baseBytes, text: rewriter.base, other }
   const touched = urls.length > 0 || other !== undefined
   const body = touched ? splice(bytes, edits, allocate) : bytes
   const { dropped: linksDropped, nextLost } = links

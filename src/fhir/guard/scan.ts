@@ -18,8 +18,10 @@ export interface Scanner {
 
 /** Valid until the next scan or splice, which is safe because a scan and its judge never wait. */
 export interface Scan {
-  /** Numbers, `eventWords` for each event (codes.ts); places are places in `memory`. */
+  /** Numbers, from `first` to before `end`, `eventWords` for each event (codes.ts); places are places in `memory`. */
   readonly events: Int32Array
+  readonly first: number
+  readonly end: number
   readonly memory: Buffer
   /** Where the answer begins in it. */
   readonly origin: number
@@ -47,10 +49,15 @@ export function createScanner(vector: Vector): Scanner {
       if (origin === 0) return undefined
       const found = vector.scan(origin, bytes.length)
       if (found === -1) return undefined
-      const memory = vector.look()
-      const words = (found >> 1) * eventWords
-      const events = new Int32Array(memory.buffer, vector.eventsStart.value, words)
-      return { events, memory, origin, bundleOnly: (found & 1) === 1 }
+      const first = vector.eventsStart.value >> 2
+      return {
+        events: vector.words(),
+        first,
+        end: first + (found >> 1) * eventWords,
+        memory: vector.look(),
+        origin,
+        bundleOnly: (found & 1) === 1,
+      }
     },
   }
 }

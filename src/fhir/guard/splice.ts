@@ -7,7 +7,7 @@ export type Splice = (bytes: Buffer, edits: Edits, allocate: Allocate) => Buffer
 export interface Edits {
   readonly places: readonly number[]
   readonly cut: number
-  readonly text: Buffer
+  readonly text: string
   /** None of the places is in it. */
   readonly other: Edit | undefined
 }
@@ -15,7 +15,7 @@ export interface Edits {
 export interface Edit {
   readonly start: number
   readonly end: number
-  readonly text: Buffer
+  readonly text: string
 }
 
 /** Memory of that many bytes, all of which are written. */
@@ -25,19 +25,24 @@ export function createSplice(vector: Vector): Splice {
   return (bytes, edits, allocate) => {
     const { places, cut, text } = edits
     const other = edits.other ?? { start: bytes.length, end: bytes.length, text: nothing }
+    const textBytes = Buffer.byteLength(text)
+    const otherBytes = Buffer.byteLength(other.text)
     const size =
-      bytes.length +
-      places.length * (text.length - cut) +
-      (other.text.length - (other.end - other.start))
+      bytes.length + places.length * (textBytes - cut) + (otherBytes - (other.end - other.start))
     const origin = vector.load(bytes)
-    const room = origin === 0 ? 0 : vector.room(places.length * 4 + text.length + size)
+    const room = origin === 0 ? 0 : vector.room(places.length * 4 + textBytes + size)
     if (room === 0) return spliceHere(bytes, { ...edits, other }, allocate(size))
 
     const memory = vector.look()
-    new Int32Array(memory.buffer, room, places.length).set(places.map((place) => origin + place))
-    const textAt = room + places.length * 4
-    memory.set(text, textAt)
-    const target = textAt + text.length
+    const words = vector.words()
+    let word = room >> 2
+    for (const place of places) {
+      words[word] = origin + place
+      word += 1
+    }
+    const textAt = word * 4
+    memory.write(text, textAt)
+    const target = textAt + textBytes
     /** From start to end of the answer, with the places from first to last. */
     const part = (start: number, end: number, first: number, last: number, to: number): number =>
       vector.splice(
@@ -47,20 +52,20 @@ export function createSplice(vector: Vector): Splice {
         last - first,
         cut,
         textAt,
-        text.length,
+        textBytes,
         to,
       )
     const before = countBefore(places, other.start)
     const middle = part(0, other.start, 0, before, target)
-    memory.set(other.text, middle)
-    part(other.end, bytes.length, before, places.length, middle + other.text.length)
+    memory.write(other.text, middle)
+    part(other.end, bytes.length, before, places.length, middle + otherBytes)
     const body = allocate(size)
     memory.copy(body, 0, target, target + size)
     return body
   }
 }
 
-const nothing = Buffer.alloc(0)
+const nothing = ''
 
 function countBefore(places: readonly number[], start: number): number {
   const index = places.findIndex((place) => place >= start)
@@ -79,7 +84,7 @@ function spliceHere(
   let to = 0
   for (const edit of [...edits.slice(0, before), other, ...edits.slice(before)]) {
     to += bytes.copy(body, to, from, edit.start)
-    to += edit.text.copy(body, to)
+    to += body.write(edit.text, to)
     from = edit.end
   }
   bytes.copy(body, to, from)

@@ -37,6 +37,8 @@ declare const WebAssembly: {
 export interface Vector extends Omit<Exports, 'memory' | 'learn' | 'inputFor'> {
   /** The memory as it is now: where it grows it becomes another object. */
   look(): Buffer
+  /** The same in words of four bytes. */
+  words(): Int32Array
   /** Copies an answer into the memory, unless it is there already. Its place, or 0: it is too large. */
   load(bytes: Buffer): number
 }
@@ -44,12 +46,17 @@ export interface Vector extends Omit<Exports, 'memory' | 'learn' | 'inputFor'> {
 export function createVector(): Vector {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(code, 'base64')))
   let memory = Buffer.from(exports.memory.buffer)
+  let words = new Int32Array(exports.memory.buffer)
   let loaded: Buffer | undefined
   let origin = 0
 
   const look = (): Buffer => {
     if (memory.buffer !== exports.memory.buffer) memory = Buffer.from(exports.memory.buffer)
     return memory
+  }
+  const lookAtWords = (): Int32Array => {
+    if (words.buffer !== exports.memory.buffer) words = new Int32Array(exports.memory.buffer)
+    return words
   }
   const put = (bytes: Uint8Array): number => {
     const place = exports.inputFor(bytes.length)
@@ -65,6 +72,7 @@ export function createVector(): Vector {
   return {
     ...exports,
     look,
+    words: lookAtWords,
     load: (bytes) => {
       if (loaded === bytes) return origin
       origin = put(bytes)

@@ -16,8 +16,8 @@ export interface Borrower {
   readonly borrowed?: Buffer[]
 }
 
-/** Smaller ones are cheap; larger ones are rare, and are handed over to the worker (away/), with their memory. */
-const smallest = 8192
+/** Smaller ones share memory that Node portions out; larger ones are rare, and go to the worker (away/) with theirs. */
+const smallest = 1024
 const largest = 1_048_576
 /** What lies ready in a process (DESIGN rule 17). */
 const readyBytesMax = 33_554_432
@@ -35,9 +35,8 @@ export function createSlabs(): Slabs {
 
   return {
     lend: ({ borrowed }, bytes) => {
-      if (borrowed === undefined || bytes < smallest || bytes > largest) {
-        return Buffer.allocUnsafeSlow(bytes)
-      }
+      if (bytes < smallest) return Buffer.allocUnsafe(bytes)
+      if (borrowed === undefined || bytes > largest) return Buffer.allocUnsafeSlow(bytes)
       const slab = take(sizeFor(bytes))
       borrowed.push(slab)
       return slab.subarray(0, bytes)
@@ -58,5 +57,5 @@ export function createSlabs(): Slabs {
 
 /** The next power of two. */
 function sizeFor(bytes: number): number {
-  return 2 ** Math.ceil(Math.log2(bytes))
+  return 2 ** (32 - Math.clz32(bytes - 1))
 }

@@ -261,3 +261,12 @@ t.test('where memory runs out the bytes are put together elsewhere, and are the 
   t.equal(rewritten, body.toString().replaceAll(base, long.base))
   return t.end()
 })
+
+t.test('what was looked at for one request may be looked at for another', (t) => {
+  const subject = { reference: `${base}/Patient/p1` }
+  const body = Buffer.from(JSON.stringify({ ...observation, subject }))
+  t.equal(compare(body, search), 'refused')
+  t.equal(compare(body, read), 'proved')
+  t.equal(compare(body, read), 'proved')
+  t.end()
+})

@@ -28,7 +28,7 @@ const record = (url: string): string | undefined =>
     ? ours + url.slice(base.length)
     : undefined
 export const rewriter: Rewriter = {
-  self: `${ours}/self`,
+  self: () => `${ours}/self`,
   page: (link) => (link.startsWith(base) ? `${ours}/_page/x` : undefined),
   record,
   location: record,

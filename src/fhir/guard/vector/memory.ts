@@ -43,6 +43,11 @@ export function newEvent(kind: i32): usize {
   return event
 }
 
+/** The same answer may be looked at again. */
+export function clearEvents(): void {
+  eventsEnd = eventsStart
+}
+
 export function eventCount(): i32 {
   return <i32>(eventsEnd - eventsStart) / (eventWords * 4)
 }

@@ -1,6 +1,6 @@
 import * as codes from '../codes'
 import { hasBinary, isId, isSame } from './bytes'
-import { base, baseLength, newEvent } from './memory'
+import { base, baseLength, clearEvents, newEvent } from './memory'
 
 /**
  * What a scan notes by the way: where resources, their subjects and the URLs to be rewritten stand. Every answer of
@@ -29,6 +29,7 @@ let lastResource: usize = 0
 let lastUrl: usize = 0
 
 export function clear(): void {
+  clearEvents()
   linkStart = 0
   bundleOnly = true
   lastResource = 0
