@@ -29,8 +29,9 @@ interface Chart {
   readonly patient: string
   readonly user: string
   readonly cookie: string
-  /** When its end was answered. */
+  /** When its end was answered, and what it was the answer to. */
   endedAt: number | undefined
+  endedBy: string
   /** An end has been asked for, and nobody knows yet what came of it. */
   doubtful: boolean
 }
@@ -131,13 +132,13 @@ async function launch(day: Day, desk: Desk): Promise<boolean> {
   const patient = day.random.of(day.deployment.sandbox.patients.slice(0, 12)).id
   try {
     const { launch: id } = await desk.browser.launch({ patient, user: desk.user })
-    const cookie = [...desk.browser.jar.cookies].map(([name, value]) => `${name}=${value}`)
     desk.charts.push({
       launch: id,
       patient,
       user: desk.user,
-      cookie: cookie.join('; '),
+      cookie: jarOf(desk),
       endedAt: undefined,
+      endedBy: '',
       doubtful: false,
     })
     count(day, 'launch')
@@ -153,25 +154,37 @@ async function handOver(day: Day, desk: Desk, user: string): Promise<void> {
   const before = desk.charts.filter(isAlive)
   for (const chart of before) chart.doubtful = true
   desk.user = user
-  if (await launch(day, desk)) over(before)
+  const by = `the launch of ${user} with the cookie of ${sessionOf(jarOf(desk))}`
+  if (await launch(day, desk)) over(before, `${by}, now of ${sessionOf(jarOf(desk))}`)
 }
 
 async function signOut(day: Day, desk: Desk): Promise<void> {
   const before = desk.charts.filter(isAlive)
   if (before.length === 0) return
   for (const chart of before) chart.doubtful = true
+  const by = `signing out of ${sessionOf(jarOf(desk))}`
   const { status } = await desk.browser.fetch('/session', {
     method: 'DELETE',
     headers: { origin: day.deployment.publicUrl },
   })
   count(day, `sign out ${String(status)}`)
-  if (status === 204) over(before)
+  if (status === 204) over(before, by)
 }
 
-function over(charts: readonly Chart[]): void {
+function over(charts: readonly Chart[], by: string): void {
   const now = performance.now()
-  for (const chart of charts) chart.endedAt ??= now
+  for (const chart of charts.filter(({ endedAt }) => endedAt === undefined)) {
+    chart.endedAt = now
+    chart.endedBy = by
+  }
 }
+
+const jarOf = ({ browser }: Desk): string =>
+  [...browser.jar.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+
+/** Enough of its id to tell sessions apart. */
+const sessionOf = (cookie: string): string =>
+  /__Host-smart-bff=([^;]{6})/.exec(cookie)?.[1] ?? 'no session'
 
 const isAlive = ({ endedAt, doubtful }: Chart): boolean => endedAt === undefined && !doubtful
 
@@ -193,7 +206,7 @@ async function end(day: Day, desk: Desk, chart: Chart): Promise<void> {
   })
   count(day, `end ${String(status)}`)
   if (status === 204) day.ended.push(chart.launch)
-  if (status === 204 || status === 401) over([chart])
+  if (status === 204 || status === 401) over([chart], `an end, ${String(status)}`)
 }
 
 type Fetch = (path: string, init: RequestInit) => Promise<Response>
@@ -210,7 +223,10 @@ async function read(day: Day, chart: Chart, fetch: Fetch): Promise<number> {
     day.answered.push(answer.headers.get('smart-bff-request') ?? '')
     if (id !== chart.patient) day.wrong.push(`${chart.launch}: another patient`)
     const late = sentAt - (chart.endedAt ?? Infinity)
-    if (late > newsMs) day.wrong.push(`${chart.launch}: read ${String(late)} ms after its end`)
+    if (late > newsMs) {
+      const where = `${chart.launch} of ${sessionOf(chart.cookie)}`
+      day.wrong.push(`${where}: read ${late.toFixed()} ms after its end by ${chart.endedBy}`)
+    }
   } else if (status < 500 && isAlive(chart)) {
     day.wrong.push(`${chart.launch}: ${String(status)}, and nobody had ended it`)
   }
