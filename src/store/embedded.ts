@@ -53,10 +53,13 @@ function pendingPart(table: Table): PendingPart {
     },
 
     joinBindings: async ({ pendingHashes, sealedSession, over, lifeMs }) => {
-      const bound = pendingHashes.map((hash) => table.text(`bind:${hash}`))
-      const standing = bound.find((value) => value !== undefined && value !== over)
-      const chosen = standing ?? sealedSession
-      for (const hash of pendingHashes) table.set(`bind:${hash}`, chosen, table.now() + lifeMs)
+      const bound = (hash: string): string | undefined => table.text(`bind:${hash}`)
+      const isFree = (hash: string): boolean => (bound(hash) ?? over) === over
+      const standing = pendingHashes.find((hash) => !isFree(hash))
+      const chosen = (standing === undefined ? undefined : bound(standing)) ?? sealedSession
+      for (const hash of pendingHashes.filter(isFree)) {
+        table.set(`bind:${hash}`, chosen, table.now() + lifeMs)
+      }
       return chosen
     },
   }

@@ -15,8 +15,8 @@ export interface Store {
 
   /**
    * `bind:{b}:<hash of pending cookie>`: one script reads and sets the bindings of all pending cookies of a request.
-   * The first existing binding that is not `over` wins, and all become it; without any, all become `sealedSession`. So
-   * of two callers that replace the same binding one does. Answers the value that all now hold.
+   * The first existing binding that is not `over` wins, else `sealedSession`; those that are missing or `over` become it,
+   * and every other one stays. So of two callers that replace the same binding one does. Answers what has won.
    */
   joinBindings(ask: {
     readonly pendingHashes: readonly string[]

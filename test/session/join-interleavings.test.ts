@@ -8,6 +8,21 @@ import { hashSession } from '../../src/vault/names.ts'
 import { exampleRecord } from '../vault/example.ts'
 import { pendingCookie, startRig, stores, userOf, type Rig } from './rig.ts'
 
+for (const [name, openStore] of Object.entries(stores)) {
+  t.test(`callbacks at one instant, in any order, ${name} store`, async (t) => {
+    const rig = await startRig(t, { store: unhurried(await openStore(t)) })
+    for (const [before, prepare] of Object.entries(beforehand)) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await t.test(before, async (t) => {
+        for (let round = 0; round < 100; round += 1) {
+          // oxlint-disable-next-line no-await-in-loop -- see above
+          await atOneInstant(t, rig, prepare)
+        }
+      })
+    }
+  })
+}
+
 /**
  * One callback is stopped before each of its steps at the store in turn, for longer than its lease lasts, while others
  * run; then it goes on, or it has failed long ago and its step is carried out all the same (a store that stood still runs
@@ -89,9 +104,8 @@ async function everyStep(t: Test, { rig, stopAt, prepare, run, late }: Case): Pr
     await prepare(rig, desk)
     const before = desk.opened.length
     const own = [pendingCookie(), pendingCookie(), pendingCookie()] as const
-    desk.pending = [...desk.pending, ...own]
-    // Sent with the first, and on its way for as long as all of this takes.
-    const slow = { ...desk }
+    // Each knows the launches that began before it, and not those that began after.
+    desk.pending = [...desk.pending, own[0]]
     const stopped = stopAt(step, late)
     const first = stopped
       .run(() => launch(rig, desk, { user: 'u1', own: own[0] }))
@@ -99,8 +113,11 @@ async function everyStep(t: Test, { rig, stopAt, prepare, run, late }: Case): Pr
     const where = await Promise.race([stopped.reached, first.then(() => undefined)])
     if (where === undefined) break
     const title = `${String(step)}: ${where}`
-    await run(rig, desk, own[1])
     if (late) await first
+    // Sent before the next, and on its way for as long as all of this takes.
+    desk.pending = [...desk.pending, own[2]]
+    const slow = { ...desk }
+    await run(rig, desk, own[1])
     await stopped.goOn()
     await first
     await launch(rig, slow, { user: 'u1', own: own[2] })
@@ -111,6 +128,17 @@ async function everyStep(t: Test, { rig, stopAt, prepare, run, late }: Case): Pr
     t.same(await living(rig, desk), [], title)
   }
   t.ok(step > 4 && step < 60, `${String(step)} steps`)
+}
+
+/** Several at one instant, each knowing those that began before it; every step of each takes its time, and no lease holds. */
+async function atOneInstant(t: Test, rig: Rig, prepare: Prepare): Promise<void> {
+  const desk: Desk = { session: undefined, pending: [], opened: [] }
+  await prepare(rig, desk)
+  const before = desk.opened.length
+  await Promise.all(Array.from({ length: 4 }, async () => launch(rig, desk, { user: 'u1' })))
+  t.same(await answeredAndOver(rig, desk, before), [], 'all live')
+  await signOut(rig, desk)
+  t.same(await living(rig, desk), [], 'and none after signing out')
 }
 
 /** A callback with what the browser holds as it sends it; of its answer the browser takes the cookies. */
@@ -213,4 +241,27 @@ function stoppable(inner: Store) {
     }
   }
   return { store, stopAt }
+}
+
+/** Every step waits before and after, for a moment or for several, and whoever asks for a lease has it. */
+function unhurried(inner: Store): Store {
+  const wait = async (): Promise<void> => {
+    for (let turns = Math.floor(Math.random() * 4); turns > 0; turns -= 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one turn after the other
+      await new Promise(setImmediate)
+    }
+  }
+  return new Proxy(inner, {
+    get: (target, name, receiver) => {
+      const value: unknown = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function') return value
+      if (name === 'acquireLease') return async () => true
+      return async (...parameters: unknown[]): Promise<unknown> => {
+        await wait()
+        const answer: unknown = await Reflect.apply(value, target, parameters)
+        await wait()
+        return answer
+      }
+    },
+  })
 }

@@ -9,17 +9,23 @@
  * must not turn an end into a fault: without it the link is not alive either, and nothing is kept in memory.
  */
 
-/** KEYS: bindings. ARGV: own value, the one that gives way or '', life. */
+/**
+ * KEYS: bindings. ARGV: own value, the one that gives way or '', life. What is bound otherwise stays: a caller who has not
+ * seen yet that a session is over must not put it in the place of the one that follows.
+ */
 const joinBindings = `
 local chosen = ARGV[1]
-for _, bound in ipairs(redis.call('MGET', unpack(KEYS))) do
-  if bound and bound ~= ARGV[2] then
-    chosen = bound
+local bound = redis.call('MGET', unpack(KEYS))
+for _, value in ipairs(bound) do
+  if value and value ~= ARGV[2] then
+    chosen = value
     break
   end
 end
-for _, key in ipairs(KEYS) do
-  redis.call('SET', key, chosen, 'PX', ARGV[3])
+for index, key in ipairs(KEYS) do
+  if not bound[index] or bound[index] == ARGV[2] then
+    redis.call('SET', key, chosen, 'PX', ARGV[3])
+  end
 end
 return chosen
 `
