@@ -53,11 +53,11 @@ function pendingPart(table: Table): PendingPart {
     },
 
     joinBindings: async ({ pendingHashes, sealedSession, over, lifeMs }) => {
-      const bound = (hash: string): string | undefined => table.text(`bind:${hash}`)
-      const isFree = (hash: string): boolean => (bound(hash) ?? over) === over
-      const standing = pendingHashes.find((hash) => !isFree(hash))
-      const chosen = (standing === undefined ? undefined : bound(standing)) ?? sealedSession
-      for (const hash of pendingHashes.filter(isFree)) {
+      const held = pendingHashes.map((hash) => ({ hash, bound: table.text(`bind:${hash}`) }))
+      const isFree = ({ bound }: { readonly bound: string | undefined }): boolean =>
+        bound === undefined || bound === over
+      const chosen = held.find((one) => !isFree(one))?.bound ?? sealedSession
+      for (const { hash } of held.filter(isFree)) {
         table.set(`bind:${hash}`, chosen, table.now() + lifeMs)
       }
       return chosen
