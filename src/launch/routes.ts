@@ -196,7 +196,8 @@ async function abort(
     actor: 'system',
     ...here(request),
     visited: true,
-  }
+    unborn: 'unborn',
+  } as const
   const ended = await vault.end(key, 'ended', story)
   if (ended === undefined) return
   await audit.record(transitionOf(ended, 'ended', story))

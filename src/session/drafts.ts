@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
-import type { Store } from '../store/store.ts'
+import { tombstoneMs, type Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import { userKey } from './session-record.ts'
@@ -29,7 +29,7 @@ export const noDraft = 'none'
 const lifeMs = 24 * 60 * 60 * 1000
 
 export function createDrafts(deps: {
-  readonly store: Pick<Store, 'readDraft' | 'replaceDraft' | 'deleteDraft'>
+  readonly store: Pick<Store, 'readDraft' | 'replaceDraft'>
   readonly keyRing: KeyRing
   /** The configuration's encryption keys, newest first. */
   readonly keys: readonly { readonly secret: Secret }[]
@@ -37,25 +37,36 @@ export function createDrafts(deps: {
   const { store, keyRing } = deps
   const nameKeys = deps.keys.map(({ secret }) => nameKey(secret))
 
+  const look = async (name: string): Promise<Found> => {
+    const held = await store.readDraft(name)
+    if (held === undefined) return { name, held, version: noDraft, text: undefined }
+    const opened = keyRing.open('draft', `draft:${name}`, held)
+    if (opened.ok && opened.text === gone) return { name, held, version: noDraft, text: undefined }
+    // What cannot be opened is overwritten as if it were there and empty.
+    return { name, held, version: versionOf(held), text: opened.ok ? opened.text : undefined }
+  }
   /** Where the draft stands: under the newest key, or still under an older one. */
-  const find = async (record: LaunchRecord) => {
-    const names = namesOf(nameKeys, record)
-    for (const name of names) {
+  const find = async (record: LaunchRecord): Promise<Found | undefined> => {
+    let first: Found | undefined
+    for (const name of namesOf(nameKeys, record)) {
       // oxlint-disable-next-line no-await-in-loop -- the second key only where the first finds nothing
-      const held = await store.readDraft(name)
-      if (held !== undefined) return { name, held, version: versionOf(held) }
+      const found = await look(name)
+      if (found.version !== noDraft) return found
+      first ??= found
     }
-    const [name] = names
-    return name === undefined ? undefined : { name, held: undefined, version: noDraft }
+    return first
+  }
+  const bury = ({ name, held }: Found): Promise<boolean> =>
+    store.replaceDraft(name, held, keyRing.seal('draft', `draft:${name}`, gone), tombstoneMs)
+  const forget = async (name: string, attempt = 1): Promise<void> => {
+    if ((await bury(await look(name))) || attempt >= attemptsMax) return
+    await forget(name, attempt + 1)
   }
 
   return {
     read: async (record) => {
       const found = await find(record)
-      if (found?.held === undefined) return found && { text: undefined, version: noDraft }
-      const opened = keyRing.open('draft', `draft:${found.name}`, found.held)
-      // What cannot be opened is overwritten as if it were there and empty.
-      return { text: opened.ok ? opened.text : undefined, version: found.version }
+      return found && { text: found.text, version: found.version }
     },
     write: async (record, version, text) => {
       const found = await find(record)
@@ -67,13 +78,26 @@ export function createDrafts(deps: {
     remove: async (record, version) => {
       const found = await find(record)
       if (found?.version !== version) return false
-      return found.held === undefined || store.deleteDraft(found.name, found.held)
+      return version === noDraft || bury(found)
     },
     forget: async (record) => {
-      await Promise.all(namesOf(nameKeys, record).map((name) => store.deleteDraft(name)))
+      await Promise.all(namesOf(nameKeys, record).map((name) => forget(name)))
     },
   }
 }
+
+interface Found extends DraftRead {
+  readonly name: string
+  readonly held: string | undefined
+}
+
+/**
+ * What stands for a while in place of a draft that was taken away. A write that was sent before, and is carried out only
+ * then, does not find what it would replace. No draft is empty: it is JSON.
+ */
+const gone = ''
+/** Each further one needs somebody to write between our reading and our writing. */
+const attemptsMax = 5
 
 /** A box begins with random bytes, so that its hash names this draft and no other. */
 const versionOf = (sealed: string): string => hash('sha256', sealed, 'base64url').slice(0, 22)

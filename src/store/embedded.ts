@@ -3,7 +3,7 @@ import { auditPart } from './embedded/audit.ts'
 import { matrixPart } from './embedded/matrix.ts'
 import { createTable, type Table } from './embedded/table.ts'
 import { writesPart } from './embedded/writes.ts'
-import { firstVisitMs, launchKeptAfterMs, sessionTombstoneMs } from './store.ts'
+import { firstVisitMs, launchKeptAfterMs, tombstoneMs } from './store.ts'
 import type { Deadline, LaunchKey, Store, StoredLaunch } from './store.ts'
 
 /**
@@ -99,7 +99,7 @@ function sessionPart(table: Table, launches: Launches, changes: Changes): Sessio
         const held = launches.end({ session, launch }, ended, note)
         return held === undefined ? [] : [{ launch, ...held }]
       })
-      const tombstoneUntil = table.now() + sessionTombstoneMs
+      const tombstoneUntil = table.now() + tombstoneMs
       if (read(session) !== undefined) {
         const until = Math.max(table.expiresAt(sessionName(session)), tombstoneUntil)
         table.set(sessionEndName(session), `${ended}|${stored.length}|${note}`, until)
@@ -217,7 +217,11 @@ function launchPart(
       return 'touched'
     },
 
-    endLaunch: async (key, ended, note = '') => {
+    endLaunch: async (key, ended, note = '', unborn) => {
+      if (unborn !== undefined && table.launch(launchName(key)) === undefined) {
+        const tombstone = { sealed: '', version: 1, idleAt: 0, ended }
+        table.set(launchName(key), tombstone, table.now() + tombstoneMs)
+      }
       const held = launches.end(key, ended, note)
       const { session, launch } = key
       if (held !== undefined) changes.tell({ kind: 'ended', session, launch, ended })
@@ -241,20 +245,13 @@ function launchPart(
   }
 }
 
-function draftPart(table: Table): Pick<Store, 'readDraft' | 'replaceDraft' | 'deleteDraft'> {
+function draftPart(table: Table): Pick<Store, 'readDraft' | 'replaceDraft'> {
   return {
     readDraft: async (name) => table.text(`draft:${name}`),
 
     replaceDraft: async (name, held, sealed, lifeMs) => {
       if (table.text(`draft:${name}`) !== held) return false
       table.set(`draft:${name}`, sealed, table.now() + lifeMs)
-      return true
-    },
-
-    deleteDraft: async (name, held) => {
-      const found = table.text(`draft:${name}`)
-      if (found === undefined || (held !== undefined && found !== held)) return false
-      table.delete(`draft:${name}`)
       return true
     },
   }

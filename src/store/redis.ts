@@ -234,22 +234,17 @@ async function schedule(
 function draftPart(
   client: RedisClient,
   ask: RedisAsker,
-): Pick<Store, 'readDraft' | 'replaceDraft' | 'deleteDraft' | 'countUp'> {
-  const replace = async (name: string, held: string, next: string, lifeMs: number) =>
-    (await ask('replaceDraft', () =>
-      client.bffReplaceDraft(names.draftName(name), held, next, lifeMs),
-    )) === 1
-
+): Pick<Store, 'readDraft' | 'replaceDraft' | 'countUp'> {
   return {
     async readDraft(name) {
       return (await ask('readDraft', () => client.get(names.draftName(name)))) ?? undefined
     },
 
-    replaceDraft: (name, held, sealed, lifeMs) => replace(name, held ?? '', sealed, lifeMs),
-
-    async deleteDraft(name, held) {
-      if (held !== undefined) return replace(name, held, '', 0)
-      return (await ask('deleteDraft', () => client.del(names.draftName(name)))) === 1
+    async replaceDraft(name, held, sealed, lifeMs) {
+      const done = await ask('replaceDraft', () =>
+        client.bffReplaceDraft(names.draftName(name), held ?? '', sealed, lifeMs),
+      )
+      return done === 1
     },
 
     async countUp(name, windowMs) {

@@ -28,7 +28,7 @@ export interface Store {
 
   /** `sess:{h}`: the @fastify/session blob. */
   readSession(session: string): Promise<string | undefined>
-  /** Creates; `false` when it exists already or was ended within `sessionTombstoneMs` (never re-created). */
+  /** Creates; `false` when it exists already or was ended within `tombstoneMs` (never re-created). */
   createSession(session: string, blob: string, expiresAt: number): Promise<boolean>
   /**
    * Changes it only while its text is still `held`, so that of two writers neither loses what the other wrote, and an end
@@ -58,9 +58,15 @@ export interface Store {
   /**
    * Marks the launch as ended and keeps a tombstone for the life of the record. Answers what it held; `undefined` when
    * it was not alive, so that of two concurrent callers one ends it. What it held and the caller's `note` stand aside
-   * until `settleEnd`: should this answer be lost, somebody else can still tell of the end.
+   * until `settleEnd`: should this answer be lost, somebody else can still tell of the end. `unborn`: a creation of it
+   * may still be on its way, which then finds the tombstone (`tombstoneMs`).
    */
-  endLaunch(key: LaunchKey, ended: string, note?: string): Promise<StoredLaunch | undefined>
+  endLaunch(
+    key: LaunchKey,
+    ended: string,
+    note?: string,
+    unborn?: 'unborn',
+  ): Promise<StoredLaunch | undefined>
   /** Live launches, and perhaps some whose time is over. */
   listLaunches(session: string): Promise<readonly string[]>
   /**
@@ -94,8 +100,6 @@ export interface Store {
     sealed: string,
     lifeMs: number,
   ): Promise<boolean>
-  /** With `held` only while it is still that. */
-  deleteDraft(name: string, held?: string): Promise<boolean>
 
   /**
    * `idempotent:{h}:<name>`: what is known of a write that must not happen twice. Claims the name with `text`; where it
@@ -166,8 +170,8 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Longer than any request may take, so that a slow one cannot bring back a session that was ended meanwhile. */
-export const sessionTombstoneMs = 10 * 60 * 1000
+/** Longer than any request may take, so that a slow one cannot bring back what was ended meanwhile. */
+export const tombstoneMs = 10 * 60 * 1000
 
 /** How long a launch's record outlives its absolute timeout. */
 export const launchKeptAfterMs = 10 * 60 * 1000

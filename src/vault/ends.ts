@@ -21,6 +21,8 @@ export interface EndStory {
   readonly forgetDraft?: boolean | undefined
   /** It has a deadline soon without this end: its first one, or the claim of the sweeper who ends it. */
   readonly visited?: boolean | undefined
+  /** Nobody knows whether the launch was created: one that is not is not to be created any more. */
+  readonly unborn?: 'unborn' | undefined
 }
 
 /** An end that nobody has acknowledged. */

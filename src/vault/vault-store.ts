@@ -108,7 +108,7 @@ function endPart(
     async end(key, state, story = {}) {
       const ended = story.reason === 'launch_limit' ? `${state}.launch_limit` : state
       const note = noteOf(key.session, story)
-      const ending = store.endLaunch(key, ended, note)
+      const ending = store.endLaunch(key, ended, note, story.unborn)
       const [stored] = await Promise.all([ending, story.visited ? undefined : visitSoon(key)])
       return stored && endedRecord(key, stored, state)
     },

@@ -341,6 +341,22 @@ async function launchContract(t: Test, underTest: StoreUnderTest): Promise<void>
     t.equal(await store.endLaunch(key, 'ended'), undefined)
     t.equal(await store.readLaunch(key), undefined)
   })
+
+  await t.test('one that may not have been created yet is not created any more', async (t) => {
+    const key = { session: id(), launch: id() }
+    await store.createSession(key.session, 'blob', now() + minuteMs)
+    t.equal(await store.endLaunch(key, 'ended', 'why', 'unborn'), undefined)
+    t.equal(await other.createLaunch(key, newLaunch(now())), false)
+    t.match(await other.readLaunch(key), { sealed: '', ended: 'ended' })
+    t.equal(await store.readUntold(key), undefined, 'and nothing is to be told of it')
+    t.strictSame(await store.listLaunches(key.session), [])
+    t.equal(await store.createLaunch({ ...key, launch: id() }, newLaunch(now())), true)
+
+    const created = await launched(underTest)
+    const held = await store.endLaunch(created, 'ended', 'why', 'unborn')
+    t.match(held, { sealed: 'v1', ended: '' }, 'one that was created ends as any other')
+    t.match(await other.readUntold(created), { note: 'why' })
+  })
 }
 
 async function endContract(t: Test, underTest: StoreUnderTest): Promise<void> {
@@ -436,17 +452,6 @@ async function draftContract(t: Test, { store, other, pass }: StoreUnderTest): P
     t.equal(await store.replaceDraft(name, held, 'later', minuteMs), true)
     t.equal(await store.replaceDraft(name, held, 'too late', minuteMs), false)
     t.equal(await other.readDraft(name), 'later')
-  })
-
-  await t.test('is deleted, where asked only as it was read', async (t) => {
-    const name = id()
-    await store.replaceDraft(name, undefined, 'one', minuteMs)
-    t.equal(await other.deleteDraft(name, 'another'), false)
-    t.equal(await other.deleteDraft(name, 'one'), true)
-    t.equal(await store.readDraft(name), undefined)
-    t.equal(await store.deleteDraft(name), false)
-    await store.replaceDraft(name, undefined, 'two', minuteMs)
-    t.equal(await store.deleteDraft(name), true)
   })
 
   await t.test('expires', async (t) => {

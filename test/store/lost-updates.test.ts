@@ -267,10 +267,9 @@ async function exclusive(
     while (!(await store.acquireLease(name, holder, minuteMs))) {
       await store.releaseLease(name, holder)
     }
-    const read = Number(await store.readDraft(draft))
+    const read = await store.readDraft(draft)
     t.ok(await inside(store, name, holder))
-    await store.deleteDraft(draft)
-    await store.replaceDraft(draft, undefined, String(read + 1), minuteMs)
+    t.ok(await store.replaceDraft(draft, read, String(Number(read ?? 0) + 1), minuteMs))
     await store.releaseLease(name, holder)
   })
   t.equal(await at(0).readDraft(draft), '8')

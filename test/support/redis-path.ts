@@ -29,6 +29,14 @@ export type Spoiled =
   | 'silence'
   /** Redis answers this instead of carrying it out. */
   | { readonly error: string }
+  | Late
+
+/** The connection breaks, and Redis carries it out all the same, but only then: as when a network has held it back. */
+export interface Late {
+  readonly goOn: Promise<void>
+  /** Redis has carried it out. */
+  readonly done: () => void
+}
 
 type Owed = { readonly kind: 'answer'; readonly cut: boolean } | { kind: 'error'; text: string }
 
@@ -52,6 +60,10 @@ export async function startRedisPath(target: number): Promise<RedisPath> {
     }
     const carry = (words: readonly string[], raw: Buffer): void => {
       const spoiled = silent ? 'silence' : judge(nameOf(words))
+      if (typeof spoiled === 'object' && 'goOn' in spoiled) {
+        cut()
+        return void carryOutLate(target, raw, spoiled)
+      }
       if (spoiled === 'silence') silent = true
       else if (spoiled === 'cut before') cut()
       else if (spoiled === undefined || spoiled === 'cut after') {
@@ -95,6 +107,13 @@ export async function startRedisPath(target: number): Promise<RedisPath> {
       await once(server, 'close')
     },
   }
+}
+
+async function carryOutLate(target: number, raw: Buffer, { goOn, done }: Late): Promise<void> {
+  await goOn
+  const socket = connect(target, '127.0.0.1', () => socket.end(raw))
+  socket.on('error', () => undefined).resume()
+  socket.on('close', done)
 }
 
 const scriptNames = new Map(

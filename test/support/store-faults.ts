@@ -105,8 +105,10 @@ export function waysAt(step: number, all: boolean): readonly Spoiled[] {
   return all ? [...cuts, ...others] : [...cuts, ...others.slice(step % others.length).slice(0, 1)]
 }
 
-export const nameOfWay = (spoiled: Spoiled): string =>
-  typeof spoiled === 'string' ? spoiled : (spoiled.error.split(' ')[0] ?? '')
+export function nameOfWay(spoiled: Spoiled): string {
+  if (typeof spoiled === 'string') return spoiled
+  return 'error' in spoiled ? (spoiled.error.split(' ')[0] ?? '') : 'late'
+}
 
 /** Runs the scenario for each of its commands and each way. */
 export async function atEveryCommand(

@@ -1,4 +1,4 @@
-import { sessionTombstoneMs } from '../store.ts'
+import { tombstoneMs } from '../store.ts'
 import type { Store } from '../store.ts'
 import type { RedisClient } from './client.ts'
 import type { RedisAsker } from './fault.ts'
@@ -11,7 +11,7 @@ export function endPart(
   ask: RedisAsker,
 ): Pick<Store, 'endLaunch' | 'endSession'> {
   return {
-    async endLaunch(key, ended, note = '') {
+    async endLaunch(key, ended, note = '', unborn) {
       const launches = names.launchesName(key.session)
       return readFields(
         await ask('endLaunch', () =>
@@ -23,6 +23,7 @@ export function endPart(
             names.changesChannel,
             `ended|${key.session}|${key.launch}|${ended}`,
             note,
+            unborn === undefined ? 0 : tombstoneMs,
           ),
         ),
       )
@@ -36,7 +37,7 @@ export function endPart(
           names.sessionEndName(session),
           names.launchPrefix(session),
           ended,
-          sessionTombstoneMs,
+          tombstoneMs,
           names.changesChannel,
           `ended|${session}||${ended}`,
           note,

@@ -105,12 +105,16 @@ return 1
 `
 
 /**
- * KEYS: launches of the session, launch. ARGV: id, final state, channel, message, note. The tombstone keeps the record's
- * life, and until the end has been told what it held.
+ * KEYS: launches of the session, launch. ARGV: id, final state, channel, message, note, how long one that is not there
+ * stays away, or 0. The tombstone keeps the record's life, and until the end has been told what it held.
  */
 const endLaunch = `
 redis.call('SREM', KEYS[1], ARGV[1])
 local held = redis.call('HMGET', KEYS[2], 'sealed', 'version', 'idleAt', 'ended')
+if not held[2] and ARGV[6] ~= '0' then
+  redis.call('HSET', KEYS[2], 'sealed', '', 'version', 1, 'idleAt', 0, 'ended', ARGV[2])
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+end
 if not held[2] or held[4] ~= '' then
   return false
 end
@@ -203,13 +207,10 @@ end
 return 1
 `
 
-/** KEYS: draft. ARGV: what is held, or '' for none; the new one, or '' to delete; life. */
+/** KEYS: draft. ARGV: what is held, or '' for none; the new one; life. */
 const replaceDraft = `
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return 0
-end
-if ARGV[2] == '' then
-  return redis.call('DEL', KEYS[1])
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
