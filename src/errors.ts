@@ -120,6 +120,21 @@ export const errorTable = {
     'write_conflict',
     'The name or birth date on the screen is not the one in the EHR. Read it again before you write.',
   ),
+  FHIR_CREATE_CONFLICT: row(
+    409,
+    'write_conflict',
+    'The EHR has such a record already, or another change came first. Nothing was saved. Look before you repeat.',
+  ),
+  FHIR_CREATE_SEVERAL: row(
+    412,
+    'write_conflict',
+    'More than one record in the EHR fits this one. Nothing was saved. Look at them before you repeat.',
+  ),
+  FHIR_DELETE_CONFLICT: row(
+    409,
+    'write_conflict',
+    'The record was changed in the EHR meanwhile, or other records refer to it. It was not deleted. Read it again before you repeat.',
+  ),
   FHIR_EHR_BUSY: row(429, 'data_unavailable', 'The EHR is busy. Try again in a moment.'),
   FHIR_EHR_FAILED: row(502, 'data_unavailable', 'The EHR could not answer.'),
   FHIR_EHR_FORBIDDEN: row(403, 'not_permitted', 'The EHR does not permit this.'),
@@ -163,12 +178,12 @@ export const errorTable = {
   FHIR_VERSION_REQUIRED: row(
     428,
     'not_permitted',
-    'The request does not say which version of the record it changes. Nothing was sent.',
+    'The request does not say which version of the record it changes. Nothing was saved.',
   ),
   FHIR_WRITE_CONFLICT: row(
     409,
     'write_conflict',
-    'The record was changed in the EHR meanwhile. Nothing was saved. Read it again before you repeat.',
+    'The record was changed in the EHR meanwhile, or is being changed there now. Nothing was saved. Read it again before you repeat.',
   ),
   FHIR_WRITE_STALE: row(
     412,

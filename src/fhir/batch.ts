@@ -1,5 +1,4 @@
 import { errorTable } from '../errors.ts'
-import { isWrite } from '../smart/interactions.ts'
 import { awayBytes } from './away/away.ts'
 import { decideEntries } from './batch-entries.ts'
 import type { BatchEntry } from './batch-entries.ts'
@@ -127,7 +126,8 @@ async function judgeWrites(
   type: string,
   trip: Trip,
 ): Promise<JudgedBatch | Refusal> {
-  if (received.status !== 200) return refuseWrite(received.status, () => refuseStatus(received))
+  if (received.status !== 200)
+    return refuseWrite(received.status, 'transaction', () => refuseStatus(received))
   const judged = await judge(received, entries, type, trip)
   // It was done, all or in part, but what came back is nothing to show.
   return isRefusal(judged) ? { ...uncertain(false), ...reasonOf(judged) } : judged
@@ -186,7 +186,7 @@ async function judge(
   const judges = parts.map(({ expected, request }) => ({
     expected,
     rewriter: createRewriter({ ...deps, launch: launch.key.launch, base, urls, request }),
-    write: isWrite(request.interaction),
+    interaction: request.interaction,
   }))
   return judgeBatchAnswer(parseExact(body), type, judges)
 }

@@ -1,12 +1,13 @@
 import { errorTable } from '../errors.ts'
 import { isJsonObject } from '../smart/json.ts'
 import type { JsonObject } from '../smart/json.ts'
-import { copyIssues, operationOutcome } from '../smart/outcome.ts'
+import { type Interaction, isWrite } from '../smart/interactions.ts'
+import { copyIssues, operationOutcome, saysFault } from '../smart/outcome.ts'
 import { passedHeaders } from './answer-headers.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { Reply } from './exchange.ts'
-import { refuseBy, refuseWrite } from './ehr-status.ts'
+import { refuseBy, refuseWrite, uncertain } from './ehr-status.ts'
 import type { Expectation } from './expectation.ts'
 import { judgeAnswer } from './judge-bundle.ts'
 import { typeOf } from './judge.ts'
@@ -18,8 +19,8 @@ import { rewriteValue } from './steps/rewrite.ts'
 export interface BatchPart {
   readonly expected: Expectation
   readonly rewriter: Rewriter
-  /** A create, update, patch or delete, which has been sent. */
-  readonly write: boolean
+  /** A create, update, patch or delete has been sent. */
+  readonly interaction: Interaction
 }
 
 export interface JudgedBatch {
@@ -47,7 +48,10 @@ export function judgeBatchAnswer(
   const judged = judgeEntries(list as unknown[], parts)
   if (isRefusal(judged)) return judged
   // All of it or nothing: a transaction of which one write failed contradicts itself.
-  const torn = judged.some(({ outcome }, index) => isRefusal(outcome) && parts[index]?.write)
+  const torn = judged.some(({ outcome }, index) => {
+    const part = parts[index]
+    return isRefusal(outcome) && part !== undefined && isWrite(part.interaction)
+  })
   if (torn && type === 'transaction-response') return unreadable()
   const outcomes = judged.map(({ outcome }) => outcome)
   const done = outcomes.filter((outcome) => outcome.kind === 'done')
@@ -85,9 +89,9 @@ function judgeEntry(item: unknown, part: BatchPart): JudgedEntry | Refusal {
   const status = Number(typeof told === 'string' ? /^\d{3}(?!\d)/.exec(told)?.[0] : undefined)
   if (Number.isNaN(status)) return unreadable()
   const otherwise = (): Refusal => refuseBy(status, () => copyIssues(outcome))
-  if (part.write) {
+  if (isWrite(part.interaction)) {
     const saved = status === 200 || status === 201 || status === 204
-    if (!saved) return failed(refuseWrite(status, otherwise))
+    if (!saved) return failed(refuseWrite(status, part.interaction, otherwise))
     return judgeSaved(item, item['response'], status, part)
   }
   if (status !== 200) return failed(otherwise())
@@ -107,6 +111,8 @@ function judgeSaved(
   part: BatchPart,
 ): JudgedEntry | Refusal {
   const { etag, lastModified, location, outcome } = response
+  // A status that says saved, and an error: only the chart can tell.
+  if (saysFault(outcome) || saysFault(item['resource'])) return failed(uncertain(false))
   const headers = passedHeaders({ etag: textOf(etag), lastModified: undefined })
   const ours = typeof location === 'string' ? part.rewriter.location(location) : undefined
   const savedId = /\/([A-Za-z0-9.-]{1,64})(?:\/_history\/[^/]+)?$/.exec(ours ?? '')?.[1]

@@ -63,6 +63,12 @@ export function isAllWell(body: unknown): boolean {
   })
 }
 
+/** True when an outcome names an error, of whatever code. */
+export function saysFault(body: unknown): boolean {
+  const issues = isJsonObject(body) ? body['issue'] : undefined
+  return Array.isArray(issues) && issues.length > 0 && !isAllWell(body)
+}
+
 /** Element paths only: a FHIRPath with a literal in quotes could carry a value. */
 function isExpression(value: unknown): value is string {
   return typeof value === 'string' && expressionPattern.test(value) && !value.includes("'")

@@ -1,4 +1,3 @@
-import { isWrite } from '../../smart/interactions.ts'
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
 import type { JsonObject } from '../../smart/json.ts'
 import { copyIssues, isAllWell } from '../../smart/outcome.ts'
@@ -162,7 +161,7 @@ export function judgeAway(ask: AwayAsk): RewrittenAway | Refusal {
   const judges = parts.map(({ expected, coverage, request }) => ({
     expected: { ...expected, permits: (type: string): Coverage => coverage[type] ?? none },
     rewriter: createRewriter({ publicUrl, launch, base, urls, links, request }),
-    write: isWrite(request.interaction),
+    interaction: request.interaction,
   }))
   if (batch !== undefined) {
     const judged = judgeBatchAnswer(value, batch, judges)

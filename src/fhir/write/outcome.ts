@@ -1,5 +1,5 @@
 import { errorTable } from '../../errors.ts'
-import { copyIssues } from '../../smart/outcome.ts'
+import { copyIssues, saysFault } from '../../smart/outcome.ts'
 import { passedHeaders } from '../answer-headers.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
@@ -28,7 +28,7 @@ export async function judgeOutcome(
   if (received.kind === 'fault') return uncertain(received.fault === 'timeout')
   const { status } = received
   if (status === 200 || status === 201 || status === 204) return saved(received, bound, trip)
-  const refused = refuseWrite(status, () => refuseStatus(received))
+  const refused = refuseWrite(status, bound.request.interaction, () => refuseStatus(received))
   trip.exchange.writeSent = errorTable[refused.code].state === 'write_uncertain'
   return refused
 }
@@ -80,6 +80,8 @@ async function judgeReturned(
   }
   const value = parseExact(body)
   if (isJsonObject(value) && value['resourceType'] === 'OperationOutcome') {
+    // A status that says saved, and an error: which of the two is true only the chart can tell.
+    if (saysFault(value)) return refuse('FHIR_ANSWER_UNREADABLE')
     const issue = copyIssues(value)
     const told = Buffer.from(JSON.stringify({ resourceType: 'OperationOutcome', issue }))
     return { body: told, count: 1, dropped: 0, patients: [], linksDropped: 0, nextLost: false }
