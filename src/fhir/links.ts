@@ -1,16 +1,12 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  hkdfSync,
-  randomFillSync,
-} from 'node:crypto'
+import { createDecipheriv, createSecretKey, hkdfSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
+import { createLinkSeal, sealKeyBytes } from './link-seal.ts'
+import type { LinkSeal } from './link-seal.ts'
 
 /**
- * Links that the browser may hold but not read: AES-256-GCM under a key derived for one launch, so that a link of one
- * launch opens in no other (DESIGN, rewrite). What a link means is decided anew when it is used.
+ * Links that the browser may hold but not read: sealed (link-seal.ts) under keys derived for one launch, so that a link
+ * of one launch opens in no other (DESIGN, rewrite). What a link means is decided anew when it is used.
  */
 export interface Links {
   /** `kind` and launch are part of the seal. */
@@ -23,53 +19,45 @@ export interface Links {
 
 export type LinkKind = 'page' | 'binary' | 'confirm' | 'once'
 
-const ivBytes = 12
-const tagBytes = 16
 const maxKeys = 2000
 
 export function createLinks(keyRing: readonly { id: string; secret: Secret }[]): Links {
   const masters = keyRing.map(({ secret }) => Buffer.from(secret.reveal(), 'base64url'))
-  const [first] = masters
-  if (first === undefined) throw new TypeError('an encryption key is required')
-  const derived = new Map<string, KeyObject>()
+  if (masters.length === 0) throw new TypeError('an encryption key is required')
+  const known = new Map<string, LaunchLinks>()
 
-  const keyOf = (index: number, launch: string): KeyObject => {
-    const name = `${index} ${launch}`
-    const known = derived.get(name)
-    if (known !== undefined) return known
-    const master = masters[index] ?? first
-    const bytes = hkdfSync('sha256', master, launch, 'smart-bff fhir link', 32)
-    const key = createSecretKey(Buffer.from(bytes))
-    if (derived.size >= maxKeys) derived.clear()
-    derived.set(name, key)
-    return key
+  const keysOf = (launch: string): readonly Buffer[] =>
+    masters.map((master) => derive(master, launch))
+
+  const linksFor = (launch: string): LaunchLinks => {
+    const found = known.get(launch)
+    if (found !== undefined) return found
+    if (known.size >= maxKeys) known.clear()
+    const links = linksUnder(keysOf(launch))
+    known.set(launch, links)
+    return links
   }
-
-  const keysOf = (launch: string): readonly KeyObject[] =>
-    masters.map((_, index) => keyOf(index, launch))
 
   return {
-    keysOf: (launch) => keysOf(launch).map((key) => key.export()),
-    seal: (kind, launch, payload) => sealWith(keyOf(0, launch), kind, payload),
-    open: (kind, launch, token) => linksOf(keysOf(launch)).open(kind, launch, token),
+    keysOf,
+    seal: (kind, launch, payload) => linksFor(launch).seal(kind, launch, payload),
+    open: (kind, launch, token) => linksFor(launch).open(kind, launch, token),
   }
 }
+
+type LaunchLinks = Pick<Links, 'seal' | 'open'>
 
 /** The links of the one launch whose keys these are. */
-export function linksUnder(keys: readonly Buffer[]): Pick<Links, 'seal' | 'open'> {
-  return linksOf(keys.map((key) => createSecretKey(key)))
-}
-
-function linksOf(keys: readonly KeyObject[]): Pick<Links, 'seal' | 'open'> {
-  const [first] = keys
+export function linksUnder(keys: readonly Buffer[]): LaunchLinks {
+  const seals = keys.map((key) => createSeals(key))
+  const [first] = seals
   if (first === undefined) throw new TypeError('a key is required')
   return {
-    seal: (kind, _, payload) => sealWith(first, kind, payload),
+    seal: (kind, _, payload) => first.now.seal(letters[kind], payload),
     open: (kind, _, token) => {
       const bytes = Buffer.from(token, 'base64url')
-      if (bytes.length < ivBytes + tagBytes) return undefined
-      for (const key of keys) {
-        const payload = openWith(key, kind, bytes)
+      for (const { now, before } of seals) {
+        const payload = now.open(letters[kind], bytes) ?? before(kind, bytes)
         if (payload !== undefined) return payload
       }
       return undefined
@@ -77,38 +65,44 @@ function linksOf(keys: readonly KeyObject[]): Pick<Links, 'seal' | 'open'> {
   }
 }
 
-function sealWith(key: KeyObject, kind: LinkKind, payload: string): string {
-  const iv = nextIv()
-  const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
-  cipher.setAAD(associated[kind])
-  const sealed = [iv, cipher.update(payload, 'utf8'), cipher.final(), cipher.getAuthTag()]
-  return Buffer.concat(sealed).toString('base64url')
+const letters: Readonly<Record<LinkKind, string>> = {
+  page: 'p',
+  binary: 'b',
+  confirm: 'c',
+  once: 'o',
 }
 
-const associated: Readonly<Record<LinkKind, Buffer>> = {
-  page: Buffer.from('page'),
-  binary: Buffer.from('binary'),
-  confirm: Buffer.from('confirm'),
-  once: Buffer.from('once'),
+/** Behind the key of the present seal stands that of the one before. */
+const gcmKeyBytes = 32
+
+function derive(master: Buffer, launch: string): Buffer {
+  const now = hkdfSync('sha256', master, launch, 'smart-bff fhir link, seal 2', sealKeyBytes)
+  const before = hkdfSync('sha256', master, launch, 'smart-bff fhir link', gcmKeyBytes)
+  return Buffer.concat([Buffer.from(now), Buffer.from(before)])
 }
 
-/** Random bytes for many ivs at once, each used once: to ask for twelve costs as much as to ask for thousands. */
-const ivs = Buffer.alloc(ivBytes * 256)
-let ivsUsed = ivs.length
+interface Seals {
+  readonly now: LinkSeal
+  readonly before: (kind: LinkKind, bytes: Buffer) => string | undefined
+}
 
-function nextIv(): Buffer {
-  if (ivsUsed === ivs.length) {
-    randomFillSync(ivs)
-    ivsUsed = 0
+function createSeals(key: Buffer): Seals {
+  const gcmKey = createSecretKey(key.subarray(sealKeyBytes))
+  return {
+    now: createLinkSeal(key.subarray(0, sealKeyBytes)),
+    before: (kind, bytes) => openGcm(gcmKey, kind, bytes),
   }
-  ivsUsed += ivBytes
-  return ivs.subarray(ivsUsed - ivBytes, ivsUsed)
 }
 
-function openWith(key: KeyObject, kind: LinkKind, bytes: Buffer): string | undefined {
+const ivBytes = 12
+const tagBytes = 16
+
+/** AES-256-GCM, as links were sealed before: an app that is open while the product is updated goes on turning pages. */
+function openGcm(key: KeyObject, kind: LinkKind, bytes: Buffer): string | undefined {
+  if (bytes.length < ivBytes + tagBytes) return undefined
   const iv = bytes.subarray(0, ivBytes)
   const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
-  decipher.setAAD(associated[kind])
+  decipher.setAAD(Buffer.from(kind))
   decipher.setAuthTag(bytes.subarray(-tagBytes))
   try {
     const text = decipher.update(bytes.subarray(ivBytes, -tagBytes))
