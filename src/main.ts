@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { statSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import type { App } from './app.ts'
 import { appFault } from './cli/app-folder.ts'
 import { readArguments } from './cli/arguments.ts'
@@ -28,6 +29,16 @@ else {
   })
 }
 
+/**
+ * V8 makes objects whose like have lived long among the old ones at once. In a proxy it learns that from the requests
+ * that are on their way when it looks; from then on each of them leaves old objects behind, and all that those point to
+ * stays until the whole heap is marked. Without it what a request needs goes with the request: an eighth less CPU
+ * (docs/performance.md).
+ */
+function keepShortLivesYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring')
+}
+
 async function serve(): Promise<void> {
   const loaded = load()
   if (!loaded.ok) {
@@ -46,6 +57,7 @@ async function serve(): Promise<void> {
   process.on('SIGHUP', () => undefined)
   let app: App | undefined
   try {
+    keepShortLivesYoung()
     // Only here, so that the other commands need not load the whole server.
     const { createApp } = await import('./app.ts')
     app = await createApp(loaded.config)
