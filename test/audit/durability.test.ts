@@ -148,7 +148,9 @@ t.test('a next file that cannot be begun', async (t) => {
     )
   while (await fills()) t.ok(written < 20, 'the file that is open fills')
   t.ok(written > 3)
-  t.match(faults, [{ kind: 'failing', code: 'ENOENT' }])
+  // The first round of housekeeping begins at the start and may still be reading the folder when it goes.
+  const told = faults.filter(({ kind }) => kind !== 'housekeeping_failed')
+  t.match(told, [{ kind: 'failing', code: 'ENOENT' }])
   t.notOk(audit.healthy())
   renameSync(away, directory)
   await until(() => audit.healthy())

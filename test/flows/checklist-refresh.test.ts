@@ -143,18 +143,38 @@ t.test('invalid_grant (400/401/403) -> relaunch state', async (t) => {
   }
 })
 
+const passing: readonly Fault[] = [
+  { where: 'token', kind: 'status', status: 503 },
+  { where: 'token', kind: 'status', status: 500, body: { error: 'server_error' } },
+  { where: 'token', kind: 'status', status: 429, headers: { 'retry-after': '1' } },
+  { where: 'token', kind: 'status', status: 400, body: '<html>', contentType: 'text/html' },
+  { where: 'token', kind: 'status', status: 400, body: { error: 'temporarily_unavailable' } },
+  { where: 'token', kind: 'status', status: 200, body: '<html>', contentType: 'text/html' },
+  { where: 'token', kind: 'redirect', location: 'https://elsewhere.example/token' },
+  { where: 'token', kind: 'reset' },
+]
+
 t.test('a fault that passes ends nothing', async (t) => {
-  const { expire, read, sandbox, refreshTokens } = await setUp(t)
-  for (const fault of [
-    { where: 'token', kind: 'status', status: 503, times: 1 },
-    { where: 'token', kind: 'status', status: 400, body: '<html>', contentType: 'text/html' },
-  ] as const satisfies readonly Fault[]) {
+  // Side by side, because the next try after each of them waits.
+  const met = passing.map(async (fault) => {
+    const { expire, read, sandbox, refreshTokens, info, events } = await setUp(t)
+    const name = JSON.stringify(fault)
     sandbox.control.setFaults([fault])
     expire()
-    const answer = await read()
-    t.equal(answer.headers.get('smart-bff-state'), 'data_unavailable')
-  }
-  t.equal(new Set(refreshTokens()).size, 1)
+    for (const _ of [1, 2]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const answer = await read()
+      t.equal(answer.headers.get('smart-bff-state'), 'data_unavailable', name)
+      t.equal(refreshTokens().length, 1, `${name}: asked once, and not at once again`)
+    }
+    t.match(await info(), { state: 'active' }, name)
+    t.match(await events('token.refused'), [{ outcome: 'failed' }], name)
+    sandbox.control.setFaults([])
+    await until(async () => (await read()).status === 200)
+    t.equal(refreshTokens().length, 2, name)
+    t.equal(new Set(refreshTokens()).size, 1, `${name}: the refresh token that was not used up`)
+  })
+  await Promise.all(met)
 })
 
 t.test('invalid_client is about us: the launch lives on when the EHR knows us again', async (t) => {
