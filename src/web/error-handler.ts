@@ -2,7 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { Tenant } from '../config/schema/tenant.ts'
 import { type ErrorCode, errorTable, SmartBffError } from '../errors.ts'
 import { wantsPage } from './fetch-metadata.ts'
-import { dataPolicy, sendPage } from './headers.ts'
+import { dataPolicy, sendPage, setEarlyHeaders } from './headers.ts'
 import { newIncident } from './incident.ts'
 import type { Pages } from './pages.ts'
 
@@ -41,15 +41,14 @@ export function registerErrorHandler(app: FastifyInstance, deps: ErrorHandlerDep
 
 /** For faults that Fastify finds before any hook has run. */
 export function answerFrameworkError(
-  deps: ErrorHandlerDeps,
+  deps: ErrorHandlerDeps & { readonly publicOrigin: string },
   error: FastifyError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
   request.incident = newIncident()
+  setEarlyHeaders(reply, deps.publicOrigin)
   reply.header('smart-bff-request', request.incident)
-  reply.header('cache-control', 'no-store')
-  reply.header('x-content-type-options', 'nosniff')
   void sendError(deps, asSmartBffError(error), request, reply)
 }
 

@@ -39,6 +39,24 @@ export async function registerSecurityHeaders(
 
 const hstsSeconds = 2 * 365 * 24 * 60 * 60
 
+/** The same, for what Fastify refuses before any hook has run. */
+export function setEarlyHeaders(reply: FastifyReply, publicOrigin: string): void {
+  reply.headers({
+    'cross-origin-opener-policy': 'same-origin-allow-popups',
+    'cross-origin-resource-policy': 'same-origin',
+    'origin-agent-cluster': '?1',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-dns-prefetch-control': 'off',
+    'x-permitted-cross-domain-policies': 'none',
+    'permissions-policy': permissionsPolicy,
+    'cache-control': 'no-store',
+  })
+  if (publicOrigin.startsWith('https:')) {
+    reply.header('strict-transport-security', `max-age=${hstsSeconds}`)
+  }
+}
+
 /** Nothing of a device is the app's business. */
 const permissionsPolicy = [
   'accelerometer',

@@ -42,6 +42,20 @@ t.test('headers on every answer', async (t) => {
   }
 })
 
+t.test('also on what is refused before it is a request', async (t) => {
+  const { port } = await startWeb(t, async (app) => void app.get('/any/:part', async () => 'x'))
+  const usual = (await ask(port, '/nothing')).headers
+  const own = ['smart-bff-request', 'date', 'content-length', 'content-type', 'smart-bff-state']
+  for (const target of ['/%zz', '/any/%ff', `/any/${'a'.repeat(300)}`]) {
+    const { status, headers } = await ask(port, target)
+    t.equal(status, 400)
+    t.match(headers['smart-bff-request'], /^[0-9A-Z]{4}-/)
+    for (const [name, value] of Object.entries(usual)) {
+      if (!own.includes(name)) t.equal(headers[name], value, `${name} ${target.slice(0, 8)}`)
+    }
+  }
+})
+
 t.test('no HSTS over http', async (t) => {
   const { port } = await startWeb(t, async () => undefined, {
     publicOrigin: 'http://localhost:3000',
