@@ -105,7 +105,9 @@ function okBody({ status, body }: EhrAnswer): string {
 const revealed = (headers: ResolvedQuirks['discoveryHeaders']): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]))
 
+/** The issuer among them: whose id_tokens count, and perhaps where their keys are, hangs on it. */
 const endpoints = [
+  'issuer',
   'authorizationEndpoint',
   'tokenEndpoint',
   'jwksUri',
@@ -133,5 +135,8 @@ function adopt(
   return moved.length > 0 ? old : renewed
 }
 
-const originOf = (url: string | undefined): string | undefined =>
-  url === undefined ? undefined : new URL(url).origin
+/** An issuer need not be an address: one without an origin stands for itself. */
+function originOf(url: string | undefined): string | undefined {
+  const origin = url === undefined ? undefined : URL.parse(url)?.origin
+  return origin === undefined || origin === 'null' ? url : origin
+}

@@ -38,6 +38,7 @@ export function createIdTokenKeys({ tenant, http, now, onMoved }: IdTokenKeysDep
     freshMs: locationFreshMs,
     now,
     load: async (issuer, before) => {
+      if (secureUrl(issuer, tenant) === undefined) throw invalid('issuer is no https address')
       const base = issuer.endsWith('/') ? issuer.slice(0, -1) : issuer
       const document = await getJson(http, `${base}/.well-known/openid-configuration`)
       const found = readJwksUri(document, issuer, tenant)
@@ -88,10 +89,16 @@ function readKeySet(document: JsonObject): JSONWebKeySet {
 function readJwksUri(document: JsonObject, issuer: string, tenant: Tenant): string {
   const { issuer: said, jwks_uri: uri } = document
   if (said !== issuer || typeof uri !== 'string') throw invalid('openid-configuration')
-  const url = URL.parse(uri)
-  const plainAllowed = url?.protocol === 'http:' && tenant.iss.startsWith('http:')
-  if (url === null || (url.protocol !== 'https:' && !plainAllowed)) throw invalid('jwks_uri')
+  const url = secureUrl(uri, tenant)
+  if (url === undefined) throw invalid('jwks_uri')
   return url.href
+}
+
+/** SMART @1; http passes only where the tenant itself is http (development). */
+function secureUrl(text: string, tenant: Tenant): URL | undefined {
+  const url = URL.parse(text)
+  const plainAllowed = url?.protocol === 'http:' && tenant.iss.startsWith('http:')
+  return url !== null && (url.protocol === 'https:' || plainAllowed) ? url : undefined
 }
 
 const isUnknownKey = (cause: unknown): boolean =>

@@ -10,12 +10,14 @@ const hour = 3_600_000
 async function setUp(t: Test) {
   let tokenPath = '/token'
   let tokenOrigin: string | undefined
+  let issuer: string | undefined
   let broken = false
   const server = await listen((_heard, response) => {
     if (broken) return json(response, '<html>down</html>', 503)
     json(response, {
       authorization_endpoint: `${server.origin}/authorize`,
       token_endpoint: (tokenOrigin ?? server.origin) + tokenPath,
+      issuer,
     })
   })
   const tenant = testTenant({ iss: `${server.origin}/fhir/r4` })
@@ -40,6 +42,7 @@ async function setUp(t: Test) {
     at: (ms: number) => (clock = ms),
     move: (to: string) => (tokenOrigin = to),
     repath: (to: string) => (tokenPath = to),
+    rename: (to: string | undefined) => (issuer = to),
     breakDown: () => (broken = true),
     /** The renewal runs in the background: waits until `look` holds, however busy the machine is. */
     settled: async (look: () => boolean | Promise<boolean>) => {
@@ -49,6 +52,30 @@ async function setUp(t: Test) {
     },
   }
 }
+
+t.test('an issuer that moves to another origin is an endpoint that moves', async (t) => {
+  const { discovery, at, rename, moved, settled } = await setUp(t)
+  rename('https://issuer.example/one')
+  await discovery.current()
+  rename('https://issuer.example/two')
+  at(2 * hour)
+  await discovery.current()
+  await settled(async () => (await discovery.current()).issuer.endsWith('two'))
+  t.same(moved, [])
+  for (const [hours, name] of [
+    [4, 'https://evil.example/one'],
+    [6, 'no address'],
+    [8, undefined],
+  ] as const) {
+    rename(name)
+    at(hours * hour)
+    await discovery.current()
+    const before = moved.length
+    await settled(() => moved.length > before)
+    t.equal((await discovery.current()).issuer, 'https://issuer.example/two')
+  }
+  t.same(moved, ['issuer', 'issuer', 'issuer'])
+})
 
 t.test('fetched once, under the FHIR base, for many at once', async (t) => {
   const { discovery, server } = await setUp(t)

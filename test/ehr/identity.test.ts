@@ -1,6 +1,8 @@
 import { generateKeyPair, exportJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 import t, { type Test } from 'tap'
 import { createEhr } from '../../src/ehr/connection.ts'
+import { createEhrHttp } from '../../src/ehr/http.ts'
+import { createIdTokenKeys } from '../../src/ehr/id-token-keys.ts'
 import { json, listen, testTenant } from './support.ts'
 
 async function setUp(t: Test, quirks: Record<string, unknown> = {}) {
@@ -123,6 +125,24 @@ t.test('without jwks_uri the keys are found through the openid-configuration', a
   const { ehr, claims, sign, state } = await setUp(t)
   state.withJwksUri = false
   t.match(await ehr.identity.verify(await sign(claims()), undefined), { subject: 'dr-a' })
+})
+
+t.test('an issuer that is no address over TLS names no keys', async (t) => {
+  const issuers = ['no address', 'file:///etc', 'urn:x']
+  const { ehr, claims, sign } = await setUp(t, { idTokenIssuers: issuers })
+  for (const iss of issuers) {
+    await t.rejects(ehr.identity.verify(await sign(claims({ iss })), undefined), invalid, iss)
+  }
+
+  const server = await listen((_heard, response) => json(response, {}))
+  // Its FHIR base is https, and so are its keys.
+  const tenant = testTenant()
+  const http = createEhrHttp(tenant)
+  const keys = createIdTokenKeys({ tenant, http, now: Date.now, onMoved: () => undefined })
+  await t.rejects(keys.locate(server.origin), invalid)
+  t.same(server.heard, [], 'nothing is asked in the clear')
+  await http.close()
+  await server.close()
 })
 
 t.test('a new key is fetched when it appears, but not for every forged kid', async (t) => {
