@@ -2,6 +2,7 @@ import { isWrite } from '../smart/interactions.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
+import type { FhirRequest } from './request.ts'
 import type { SplitBundle, SplitEntry } from './split-bundle.ts'
 import type { Bound } from './steps/bind.ts'
 import { parseRequest } from './steps/parse.ts'
@@ -9,6 +10,8 @@ import type { LaunchView } from './view.ts'
 
 /** The entries of a bundle, each decided like a request of its own. Pure; one refused entry refuses the whole. */
 export interface BatchEntry {
+  /** Before anything narrowed it. */
+  readonly asked: FhirRequest
   readonly bound: Bound
   readonly entry: SplitEntry
 }
@@ -22,14 +25,16 @@ export function decideEntries(
 ): readonly BatchEntry[] | Refusal {
   const decided: BatchEntry[] = []
   for (const entry of bundle.entries) {
-    const bound = decideEntry(entry, view)
+    const asked = readEntry(entry)
+    if (isRefusal(asked)) return asked
+    const bound = decide(asked, view)
     if (isRefusal(bound)) return bound
-    decided.push({ bound, entry })
+    decided.push({ asked, bound, entry })
   }
   return isConsistent(decided) ? decided : refuse('FHIR_BODY_INVALID', 'malformed')
 }
 
-function decideEntry(entry: SplitEntry, view: LaunchView): Bound | Refusal {
+function readEntry(entry: SplitEntry): FhirRequest | Refusal {
   // Relative to the base; the grammar knows no scheme and no leading slash.
   const [path = '', ...query] = entry.url.split('?')
   const parsed = parseRequest(entry.method, { launch: '', path, query: query.join('?') })
@@ -41,7 +46,7 @@ function decideEntry(entry: SplitEntry, view: LaunchView): Bound | Refusal {
   if (write !== (entry.method !== 'GET')) return refuse('FHIR_NOT_ALLOWED')
   if (request.interaction === 'capabilities') return refuse('FHIR_NOT_ALLOWED')
   if (write && request.parameters.length > 0) return refuse('FHIR_PARAMETER_NOT_ALLOWED')
-  return decide(request, view)
+  return request
 }
 
 /** Two writes to one record, or two records of one name, would mean whatever the EHR makes of them. */

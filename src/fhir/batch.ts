@@ -1,16 +1,15 @@
 import { errorTable } from '../errors.ts'
 import { awayBytes } from './away/away.ts'
 import { decideEntries } from './batch-entries.ts'
-import type { BatchEntry } from './batch-entries.ts'
 import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import { refuseWrite, uncertain } from './ehr-status.ts'
 import { parseExact } from './exact-json.ts'
-import type { Reply } from './exchange.ts'
+import type { Exchange, Reply } from './exchange.ts'
 import { expectationOf } from './expectation.ts'
 import { judgeBatchAnswer } from './judge-batch.ts'
 import type { EntryOutcome, JudgedBatch } from './judge-batch.ts'
-import { emptyRequest } from './request.ts'
+import { addedTo, emptyRequest } from './request.ts'
 import { createRewriter } from './rewriter.ts'
 import { splitBundle } from './split-bundle.ts'
 import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
@@ -94,10 +93,10 @@ async function sendWrites(
   const over = await judgeStillOpen(exchange, launch, deps)
   if (over !== undefined) return over
   await Promise.all(
-    entries.flatMap(({ bound, write, ifMatch }) =>
-      write === undefined
+    entries.flatMap((entry) =>
+      entry.write === undefined
         ? []
-        : [recordIntent({ ...exchange, ...recordedAs(bound) }, ifMatch, deps.audit)],
+        : [recordIntent({ ...exchange, ...recordedAs(entry) }, entry.ifMatch, deps.audit)],
     ),
   )
   const received = await sendThrough(outbound, trip).catch(async (error: unknown) => {
@@ -145,11 +144,12 @@ async function recordEntries(
   whole?: Refusal,
 ): Promise<void> {
   const { exchange, deps } = trip
-  const records = entries.map(async ({ bound, write }, index) => {
+  const records = entries.map(async (entry, index) => {
+    const { write } = entry
     const outcome = outcomes?.[index] ?? whole
     // Of a bundle that was refused as a whole, each write has an intent that wants its end.
     if (outcome === undefined || (outcomes === undefined && write === undefined)) return
-    const own = { ...exchange, ...recordedAs(bound), writeSent: write !== undefined }
+    const own = { ...exchange, ...recordedAs(entry), writeSent: write !== undefined }
     if (isRefusal(outcome)) return record(own, outcome, deps.audit)
     const { savedId } = outcome
     const reply: Reply = { ...outcome, kind: 'reply', body: Buffer.alloc(0) }
@@ -158,11 +158,11 @@ async function recordEntries(
   await Promise.all(records)
 }
 
-function recordedAs({ request, rule }: BatchEntry['bound']): {
-  readonly request: BatchEntry['bound']['request']
-  readonly rule: string
-} {
-  return { request, rule }
+function recordedAs({
+  asked,
+  bound: { rule, sent },
+}: PreparedEntry): Pick<Exchange, 'request' | 'rule' | 'narrowed'> {
+  return { request: asked, rule, narrowed: addedTo(asked, sent) }
 }
 
 /** Here, or in the worker when it is large. */

@@ -9,7 +9,8 @@ import { isRefusal, refuse } from './decision.ts'
 import type { Refusal } from './decision.ts'
 import type { PipelineDeps } from './deps.ts'
 import type { Exchange, Reply } from './exchange.ts'
-import type { FhirRequest, Parameter } from './request.ts'
+import { addedTo } from './request.ts'
+import type { FhirRequest } from './request.ts'
 import { readPage } from './handles.ts'
 import { createRewriter } from './rewriter.ts'
 import type { Rewritten } from './rewriter.ts'
@@ -171,13 +172,6 @@ function replyOf(rewritten: Rewritten, headers: Reply['headers']): Reply {
   if (dropped > 0) reason = 'dropped'
   else if (linksDropped > 0) reason = 'link_outside'
   return { kind: 'reply', status: 200, body, headers, count, patients, reason }
-}
-
-/** A parameter that stands in what is sent and did not in what was asked. */
-function addedTo({ parameters }: FhirRequest, sent: FhirRequest): readonly Parameter[] {
-  return sent.parameters.filter(
-    ({ name, value }) => !parameters.some((one) => one.name === name && one.value === value),
-  )
 }
 
 /** Cut down from what the EHR says today; its answers are not kept (DESIGN rule 15). */

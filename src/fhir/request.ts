@@ -48,6 +48,13 @@ export function parameterName({ name, modifier }: Parameter): string {
   return modifier === '' ? name : `${name}:${modifier}`
 }
 
+/** Parameters that stand in what is sent and did not in what was asked: what narrowed it, for the audit. */
+export function addedTo({ parameters }: FhirRequest, sent: FhirRequest): readonly Parameter[] {
+  return sent.parameters.filter(
+    ({ name, value }) => !parameters.some((one) => one.name === name && one.value === value),
+  )
+}
+
 /** The path below a FHIR base, as a request to the EHR or to us would have it; never the string that came in. */
 export function printPath(request: FhirRequest): string {
   const { interaction, resource, id, version, operation } = request

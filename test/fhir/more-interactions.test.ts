@@ -253,6 +253,14 @@ t.test('a batch of reads: each entry decided, bound, judged and recorded', async
     ['Observation?patient=p1&code=1', 'Observation/o8', 'Observation/o9'],
   )
   t.equal(world.audited.length, 4, 'one for each entry and one for the whole')
+  t.strictSame(
+    world.audited[0]?.parameters,
+    [
+      { name: 'code', value: '1' },
+      { name: '+patient', value: 'p1' },
+    ],
+    'what narrowed it is told apart, as in a request of its own',
+  )
 
   const asked = world.ehr.seen.length
   const refused: [string, unknown[], number][] = [

@@ -17,6 +17,7 @@ import { validate } from './validate.ts'
 
 /** The entries of a bundle, as they go to the EHR: everything that a write of its own has to pass, these have passed. */
 export interface PreparedEntry {
+  readonly asked: BatchEntry['asked']
   readonly bound: Bound
   /** Undefined for what only reads. */
   readonly write: PreparedWrite | undefined
@@ -34,7 +35,7 @@ export async function prepareEntries(
   // The entries of a batch must not refer to each other (FHIR R4 http.html, batch).
   const siblings = type === 'transaction' ? siblingsOf(entries) : {}
   const prepared: PreparedEntry[] = []
-  for (const { bound, entry } of entries) {
+  for (const { asked, bound, entry } of entries) {
     const { ifMatch, ifNoneExist, urn, body = new Uint8Array(0) } = entry
     if (isWrite(bound.request.interaction)) {
       // No server looks for references in a patch, which comes as a Binary: they would stay as they are.
@@ -42,11 +43,11 @@ export async function prepareEntries(
       const ask = { body, ifMatch, ifNoneExist, siblings: known, large }
       const write = await prepareWrite(ask, bound, ruleOf(bound, trip), trip)
       if (isRefusal(write)) return write
-      prepared.push({ bound, write, ifMatch, urn })
+      prepared.push({ asked, bound, write, ifMatch, urn })
     } else {
       const refused = await judgeCurrent(bound, trip)
       if (refused !== undefined) return refused
-      prepared.push({ bound, write: undefined, ifMatch, urn: undefined })
+      prepared.push({ asked, bound, write: undefined, ifMatch, urn: undefined })
     }
   }
   return (await checkEntries(prepared, trip)) ?? prepared
