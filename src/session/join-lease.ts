@@ -28,6 +28,6 @@ export async function withLease<T>(
     return await work()
   } finally {
     // A lease that cannot be given back runs out by itself.
-    await letGo(store, { name, holder })
+    await letGo(() => store.releaseLease(name, holder))
   }
 }

@@ -275,7 +275,7 @@ function leasePart(
     },
 
     async releaseLease(name, holder) {
-      await ask('releaseLease', () => client.bffReleaseLease(names.leaseName(name), holder))
+      await ask('releaseLease', () => client.bffDeleteHeld(names.leaseName(name), holder))
     },
   }
 }

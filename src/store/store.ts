@@ -103,7 +103,8 @@ export interface Store {
 
   /**
    * `idempotent:{h}:<name>`: what is known of a write that must not happen twice. Claims the name with `text`; where it
-   * was taken, answers what stands there, and changes nothing.
+   * was taken, answers what stands there, and changes nothing. One whose answer is lost is given back: the caller does not
+   * write, and a repeat is not to be told that he may have.
    */
   claimIdempotent(
     session: string,
@@ -112,7 +113,8 @@ export interface Store {
     lifeMs: number,
   ): Promise<string | undefined>
   putIdempotent(session: string, name: string, text: string, lifeMs: number): Promise<void>
-  deleteIdempotent(session: string, name: string): Promise<void>
+  /** Only while it is still `held`. */
+  deleteIdempotent(session: string, name: string, held: string): Promise<void>
 
   /** `confirmed:{h}:<launch>`: the user has confirmed whom the app shows. The newest counts. */
   putConfirmation(of: LaunchKey, text: string, lifeMs: number): Promise<void>

@@ -32,11 +32,12 @@ export async function acquireRefreshLease(
   key: LaunchKey,
 ): Promise<RefreshLease | undefined> {
   const lease = { name: nameOf('refresh', key), holder: randomUUID() }
+  const release = (): Promise<void> => store.releaseLease(lease.name, lease.holder)
   let endsAt = now() + leaseMs
   try {
     if (!(await store.acquireLease(lease.name, lease.holder, leaseMs))) return undefined
   } catch (fault) {
-    void letGo(store, lease)
+    void letGo(release)
     throw fault
   }
 
@@ -66,7 +67,7 @@ export async function acquireRefreshLease(
     },
     release: async () => {
       clearInterval(timer)
-      await letGo(store, lease)
+      await letGo(release)
     },
   }
 }

@@ -160,7 +160,7 @@ const races: Readonly<Record<keyof typeof scripts, Race>> = {
     t.strictSame(told.toSorted(), [launch, second.launch].toSorted(), 'each is told to one')
   },
 
-  bffReleaseLease: (t, views) => exclusive(t, views, async () => true),
+  bffDeleteHeld: (t, views) => exclusive(t, views, async () => true),
 
   bffRenewLease: (t, views) =>
     exclusive(t, views, async (store, name, holder) => {

@@ -50,7 +50,8 @@ export async function claimOnce(
   const name = digest([id, bound.request.resource ?? '', key])
   const hash = digest([...outbound.headers, String(outbound.body)])
   const seal = (known: Known): string => deps.links.seal('once', id, JSON.stringify(known))
-  const held = await deps.store.claimIdempotent(session, name, seal({ hash }), dayMs)
+  const claim = seal({ hash })
+  const held = await deps.store.claimIdempotent(session, name, claim, dayMs)
   if (held !== undefined) return repeat(deps.links.open('once', id, held), hash, bound, trip)
   return {
     kind: 'first',
@@ -61,7 +62,7 @@ export async function claimOnce(
           await deps.store.putIdempotent(session, name, text, dayMs)
         } else if (result === undefined || errorTable[result.code].state !== 'write_uncertain') {
           // Nothing was saved: the key may be used again.
-          await deps.store.deleteIdempotent(session, name)
+          await deps.store.deleteIdempotent(session, name, claim)
         }
       } catch (error) {
         deps.log.fault(error, trip.exchange.incident)

@@ -25,7 +25,9 @@ export function writesPart(
     putIdempotent: async (session, name, text, lifeMs) =>
       table.set(keyOf(session, name), text, table.now() + lifeMs),
 
-    deleteIdempotent: async (session, name) => table.delete(keyOf(session, name)),
+    deleteIdempotent: async (session, name, held) => {
+      if (table.text(keyOf(session, name)) === held) table.delete(keyOf(session, name))
+    },
 
     putConfirmation: async (of, text, lifeMs) =>
       table.set(confirmed(of), text, table.now() + lifeMs),

@@ -159,8 +159,8 @@ end
 return 1
 `
 
-/** KEYS: lease. ARGV: holder. */
-const releaseLease = `
+/** KEYS: lease or text. ARGV: what it must be still. */
+const deleteHeld = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('DEL', KEYS[1])
 end
@@ -270,7 +270,7 @@ export const scripts = {
   bffEndLaunch: { lua: endLaunch, numberOfKeys: 2 },
   bffEndSession: { lua: endSession, numberOfKeys: 3 },
   bffSettleEnd: { lua: settleEnd, numberOfKeys: 1 },
-  bffReleaseLease: { lua: releaseLease, numberOfKeys: 1 },
+  bffDeleteHeld: { lua: deleteHeld, numberOfKeys: 1 },
   bffRenewLease: { lua: renewLease, numberOfKeys: 1 },
   bffClaimDue: { lua: claimDue, numberOfKeys: 1 },
   bffSettleDue: { lua: settleDue, numberOfKeys: 1 },

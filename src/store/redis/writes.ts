@@ -1,3 +1,4 @@
+import { letGo } from '../let-go.ts'
 import type { Store } from '../store.ts'
 import type { RedisClient } from './client.ts'
 import type { RedisAsker } from './fault.ts'
@@ -11,21 +12,28 @@ export function writesPart(
   Store,
   'claimIdempotent' | 'putIdempotent' | 'deleteIdempotent' | 'putConfirmation' | 'takeConfirmation'
 > {
+  const claim = async (key: string, text: string, lifeMs: number): Promise<string | undefined> => {
+    // Redis 6.2 knows no SET with NX and GET. What expires in between is simply free the second time.
+    for (let tries = 0; tries < 2; tries += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const claimed = await ask('claimIdempotent', () => client.set(key, text, 'PX', lifeMs, 'NX'))
+      if (claimed === 'OK') return undefined
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const held = await ask('claimIdempotent', () => client.get(key))
+      if (held !== null) return held
+    }
+    return ''
+  }
+
   return {
     async claimIdempotent(session, name, text, lifeMs) {
       const key = idempotentName(session, name)
-      // Redis 6.2 knows no SET with NX and GET. What expires in between is simply free the second time.
-      for (let tries = 0; tries < 2; tries += 1) {
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        const claimed = await ask('claimIdempotent', () =>
-          client.set(key, text, 'PX', lifeMs, 'NX'),
-        )
-        if (claimed === 'OK') return undefined
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        const held = await ask('claimIdempotent', () => client.get(key))
-        if (held !== null) return held
+      try {
+        return await claim(key, text, lifeMs)
+      } catch (fault) {
+        void letGo(() => ask('deleteIdempotent', () => client.bffDeleteHeld(key, text)))
+        throw fault
       }
-      return ''
     },
 
     async putIdempotent(session, name, text, lifeMs) {
@@ -33,8 +41,9 @@ export function writesPart(
       await ask('putIdempotent', () => client.set(key, text, 'PX', lifeMs))
     },
 
-    async deleteIdempotent(session, name) {
-      await ask('deleteIdempotent', () => client.del(idempotentName(session, name)))
+    async deleteIdempotent(session, name, held) {
+      const key = idempotentName(session, name)
+      await ask('deleteIdempotent', () => client.bffDeleteHeld(key, held))
     },
 
     async putConfirmation(of, text, lifeMs) {
