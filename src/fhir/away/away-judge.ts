@@ -12,7 +12,7 @@ import type {
   Looked,
   MakeAsk,
   RewrittenAway,
-} from './away.ts'
+} from './messages.ts'
 
 /** What is asked, without the number that finds its answer. */
 export type AwayQuestion = Omit<AwayAsk, 'number'>

@@ -1,7 +1,5 @@
 import { resourceTypes } from '../../smart/tables/resource-types.ts'
-import type { JsonObject } from '../../smart/json.ts'
 import { copyIssues, isAllWell } from '../../smart/outcome.ts'
-import type { OutcomeIssue } from '../../smart/outcome.ts'
 import type { Coverage } from '../../smart/scopes.ts'
 import { isRefusal, refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
@@ -9,114 +7,35 @@ import { readStatement } from '../capability.ts'
 import { parseExact } from '../exact-json.ts'
 import type { Expectation } from '../expectation.ts'
 import { judgeBatchAnswer } from '../judge-batch.ts'
-import type { EntryOutcome } from '../judge-batch.ts'
 import { judgeAnswer } from '../judge-bundle.ts'
 import { linksUnder } from '../links.ts'
 import { isReplacedBy } from '../merged.ts'
 import type { Merge } from '../merged.ts'
 import type { FhirRequest } from '../request.ts'
 import { createRestorer, createRewriter } from '../rewriter.ts'
-import type { Rewritten } from '../rewriter.ts'
 import { rewrite } from '../steps/rewrite.ts'
 import { splitBundle } from '../split-bundle.ts'
 import type { SplitBundle } from '../split-bundle.ts'
 import { createUpstreamUrls } from '../upstream-url.ts'
 import { makeWrite } from '../write/make.ts'
-import type { Made, MakeQuestion } from '../write/make.ts'
+import type { Made } from '../write/make.ts'
 import { isSamePerson } from '../write/same-person.ts'
-import type { Shown } from '../write/same-person.ts'
+import type {
+  AwayAsk,
+  AwayPart,
+  Looked,
+  MakeAsk,
+  PersonAsk,
+  RewrittenAway,
+  SplitAsk,
+} from './messages.ts'
 
 /**
  * A large answer is parsed, judged and rewritten in a worker thread, so that the event loop goes on. What crosses the
- * border is plain data: everything that decides was decided before, and the launch's own link key goes along.
+ * border is plain data (messages.ts): everything that decides was decided before, and the launch's own link key goes
+ * along. So many bytes are parsed there and not here.
  */
-/** A full parse of more than this runs in the worker. */
 export const awayBytes = 1_048_576
-
-export interface AwayPart {
-  readonly expected: Omit<Expectation, 'permits'>
-  /** What `permits` says of each type; a type that is not here is none. */
-  readonly coverage: Readonly<Record<string, Coverage>>
-  readonly request: FhirRequest
-}
-
-export interface AwayAsk {
-  readonly number: number
-  readonly bytes: Uint8Array
-  readonly iss: string
-  readonly base: string
-  readonly publicUrl: string
-  readonly launch: string
-  readonly linkKeys: readonly Uint8Array[]
-  /** One for an answer; one for each entry of a batch, and the type of the bundle that answers it. */
-  readonly parts: readonly AwayPart[]
-  readonly batch: string | undefined
-}
-
-/** What is asked of an answer that is not passed on: a `$validate`, the Patient for a merge, the EHR's capabilities. */
-export interface LookAsk {
-  readonly number: number
-  readonly bytes: Uint8Array
-  readonly merge: Merge | undefined
-  readonly person?: PersonAsk
-}
-
-/** The Patient by which a confirmation is judged, and what the app displays. */
-export interface PersonAsk {
-  readonly part: AwayPart
-  readonly shown: Shown
-}
-
-export interface Looked {
-  readonly kind: 'looked'
-  /** Of an OperationOutcome. */
-  readonly issues: readonly OutcomeIssue[]
-  readonly allWell: boolean
-  /** Of a Patient: it replaces the other one. */
-  readonly replaced: boolean
-  /** Of a Patient, judged first like any read: the one who is displayed. */
-  readonly samePerson: boolean
-  /** Of a CapabilityStatement, what ours is made from. */
-  readonly statement: JsonObject | undefined
-}
-
-/** A write whose records are large. */
-export interface MakeAsk {
-  readonly number: number
-  /** What the app sent. */
-  readonly bytes: Uint8Array
-  /** What the EHR has now. */
-  readonly stored: Uint8Array | undefined
-  readonly question: Omit<MakeQuestion, 'body' | 'stored'> & { readonly etag: string | undefined }
-  readonly make: AwayPart
-  readonly iss: string
-  readonly publicUrl: string
-  readonly launch: string
-  readonly linkKeys: readonly Uint8Array[]
-}
-
-/** A bundle of requests that is large. */
-export interface SplitAsk {
-  readonly number: number
-  readonly bytes: Uint8Array
-  readonly split: true
-}
-
-export type Ask = AwayAsk | LookAsk | MakeAsk | SplitAsk
-
-export interface AwayAnswer {
-  readonly number: number
-  readonly result: AwayResult
-}
-
-export type AwayResult = RewrittenAway | Looked | Made | SplitBundle | Refusal
-
-/** Judged and rewritten already: nothing is left to do but to record and respond. */
-export interface RewrittenAway extends Rewritten {
-  readonly kind: 'rewritten'
-  /** Of a batch: what came of each entry. */
-  readonly outcomes?: readonly EntryOutcome[]
-}
 
 export function partOf(expectation: Expectation, request: FhirRequest): AwayPart {
   const { shape, resource, id, version, patient, base, onForeign } = expectation

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { judgeAway, lookAt, makeAway, splitAway } from './away.ts'
-import type { Ask, AwayAnswer, AwayResult } from './away.ts'
+import type { Ask, AwayAnswer, AwayResult } from './messages.ts'
 
 /** The thread of away.ts: one question at a time. */
 const port = parentPort
