@@ -3,13 +3,13 @@ import type { LaunchState } from '../vault/record.ts'
 import { auditEvents } from './event-names.ts'
 import { maxPatients } from './event.ts'
 import type { AuditEvent, AuditUser } from './event.ts'
-import { contextNames, interactions, operations } from './known-names.ts'
-import { modifiers, searchParameters } from './known-names.ts'
+import { contextNames, interactions } from './known-names.ts'
+import { array, bounded, configured, fit, listed, number, oneOf, unknown, word } from './members.ts'
 import { ownParameter } from './own-parameters.ts'
 import { pseudonymOrName } from './person.ts'
 import type { Pseudonyms } from './pseudonyms.ts'
 import { reasons } from './reasons.ts'
-import { safeValue } from './safe-values.ts'
+import { operationName, scopeWriter, searchParameter } from './requested-names.ts'
 import type { Vocabulary } from './vocabulary.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 
@@ -26,10 +26,6 @@ export interface LineDeps {
   readonly vocabulary: Vocabulary
   readonly instance: string
 }
-
-const maxListed = 100
-const maxScopes = 500
-const unknown = '?'
 
 export function createLineBuilder(deps: LineDeps): LineBuilder {
   const instance = `,"instance":"${fit(deps.instance, /^[A-Za-z0-9._-]{1,128}$/)}"`
@@ -176,15 +172,6 @@ function resourceMember(event: AuditEvent, pseudonyms: Pseudonyms): string {
   return `,"resource":"${type}/${pseudonyms.resource(tenant, type, resourceId)}"`
 }
 
-function operationName(name: string, vocabulary: Vocabulary): string {
-  if (vocabulary.operations.has(name)) return name
-  const slash = name.indexOf('/')
-  const type = slash === -1 ? undefined : name.slice(0, slash)
-  const operation = name.slice(slash + 1)
-  const known = operations.has(operation) && (type === undefined || resourceTypes.has(type))
-  return known ? name : unknown
-}
-
 function parametersMember(event: AuditEvent, vocabulary: Vocabulary): string {
   if (event.parameters === undefined) return ''
   const shown = bounded(event.parameters).map(
@@ -192,88 +179,4 @@ function parametersMember(event: AuditEvent, vocabulary: Vocabulary): string {
       ownParameter(event.event, name, value) ?? searchParameter(name, value, vocabulary),
   )
   return array('parameters', shown)
-}
-
-/** `+category=vital-signs`: a scope, or the patient in context, narrowed the search by it. */
-function searchParameter(name: string, value: string, vocabulary: Vocabulary): string {
-  if (name.startsWith('+')) return `+${searchParameter(name.slice(1), value, vocabulary)}`
-  const shown = parameterName(name, vocabulary)
-  const safe = shown === unknown ? undefined : safeValue(shown, value)
-  return safe === undefined ? shown : `${shown}=${safe}`
-}
-
-/** `subject:Patient.name:exact`: each part of a chain must be known by itself. */
-function parameterName(name: string, vocabulary: Vocabulary): string {
-  if (vocabulary.parameters.has(name) || searchParameters.has(name)) return name
-  if (name.length > 200) return unknown
-  const known = name.split(/[.:]/).every((part) => partIsKnown(part, vocabulary.parameters))
-  return known ? name : unknown
-}
-
-function partIsKnown(part: string, own: ReadonlySet<string>): boolean {
-  return (
-    searchParameters.has(part) || modifiers.has(part) || resourceTypes.has(part) || own.has(part)
-  )
-}
-
-/** A scope's query part (`?category=…`) stands only if that scope is configured: a granted one is foreign text. */
-function scopeWriter(configuredScopes: ReadonlySet<string>): (text: string) => string {
-  const plain =
-    /^(?:openid|profile|fhirUser|launch(?:\/[a-z]{1,20})?|offline_access|online_access)$/
-  const clinical =
-    /^(?<access>(?:patient|user|system)\/(?:[A-Z][A-Za-z]{1,63}|\*)\.(?:c?r?u?d?s?|read|write|\*))(?:\?.*)?$/
-  const written = (scope: string): string => {
-    if (configuredScopes.has(scope) && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) return scope
-    if (plain.test(scope)) return scope
-    const access = clinical.exec(scope)?.groups?.['access']
-    if (access === undefined || !resourceKnown(access)) return unknown
-    return access === scope ? scope : `${access}?${unknown}`
-  }
-  return (text) => text.split(' ', maxScopes).filter(Boolean).map(written).join(' ')
-}
-
-function resourceKnown(access: string): boolean {
-  const resource = access.slice(access.indexOf('/') + 1, access.lastIndexOf('.'))
-  return resource === '*' || resourceTypes.has(resource)
-}
-
-// The writers of one member. None of them can emit a character that JSON would have to escape.
-
-function word(name: string, value: string | undefined, form: RegExp): string {
-  return value === undefined ? '' : `,"${name}":"${fit(value, form)}"`
-}
-
-function listed(name: string, value: string | undefined, list: ReadonlySet<string>): string {
-  return value === undefined ? '' : `,"${name}":"${oneOf(value, list)}"`
-}
-
-/** The list holds the words as JSON strings, for they may be any text the deployment chose. */
-function configured(
-  name: string,
-  value: string | undefined,
-  list: ReadonlyMap<string, string>,
-): string {
-  return value === undefined ? '' : `,"${name}":${list.get(value) ?? `"${unknown}"`}`
-}
-
-function number(name: string, value: number | undefined, most = Number.MAX_SAFE_INTEGER): string {
-  if (value === undefined) return ''
-  const whole = Math.round(value)
-  return `,"${name}":${whole >= 0 && whole <= most ? String(whole) : '-1'}`
-}
-
-function array(name: string, words: readonly string[]): string {
-  return `,"${name}":[${words.map((text) => `"${text}"`).join(',')}]`
-}
-
-function fit(value: string, form: RegExp): string {
-  return form.test(value) ? value : unknown
-}
-
-function oneOf(value: string, list: ReadonlySet<string>): string {
-  return list.has(value) ? value : unknown
-}
-
-function bounded<T>(items: readonly T[]): readonly T[] {
-  return items.length > maxListed ? items.slice(0, maxListed) : items
 }
