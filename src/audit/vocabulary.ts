@@ -25,7 +25,12 @@ export function createVocabulary(tenants: readonly AuditTenant[]): Vocabulary {
     tenants: asWritten(tenants.map((tenant) => tenant.id)),
     modes: asWritten(modes.map((mode) => mode.id)),
     rules: asWritten(rules.map((rule) => rule.feature)),
-    operations: new Set(rules.flatMap((rule) => ('operation' in rule ? [rule.operation] : []))),
+    operations: new Set(
+      // A request has the name alone; its type stands in `resource`.
+      rules.flatMap((rule) =>
+        'operation' in rule ? [rule.operation, rule.operation.replace(/^.*\//, '')] : [],
+      ),
+    ),
     parameters: new Set(
       rules.flatMap((rule) => {
         if ('search' in rule) return rule.search

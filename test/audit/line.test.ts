@@ -216,3 +216,23 @@ t.test('whatever can be asked on the staff site stands in the record of it', (t)
   }
   t.end()
 })
+
+t.test('an operation of an EHR stands by its name where a rule names it, and only there', (t) => {
+  const [tenant] = tenants
+  if (tenant === undefined) throw new TypeError('no tenant')
+  const [mode] = tenant.modes
+  if (mode === undefined) throw new TypeError('no mode')
+  const rule = { feature: 'Close', operation: 'Encounter/$close', parameters: [] } as const
+  const known = createLineBuilder({
+    pseudonyms,
+    vocabulary: createVocabulary([
+      { ...tenant, modes: [{ ...mode, allow: [{ ...rule, parameters: [] }] }] },
+    ]),
+    instance: 'one',
+  })
+  const event = { event: 'fhir.written', outcome: 'success', operation: '$close' } as const
+  t.match(known(event, 0), '"operation":"$close"', 'as a request has it: without its type')
+  t.match(known({ ...event, operation: '$miller' }, 0), '"operation":"?"')
+  t.match(build(event, 0), '"operation":"?"')
+  t.end()
+})
