@@ -26,17 +26,20 @@ function json(type: string): RegExp {
 
 const maxWaitMs = 15_000
 
+export function readNoBody({ headers }: IncomingMessage): Buffer | Refusal {
+  const length = Number(headers['content-length'] ?? 0)
+  const empty = headers['transfer-encoding'] === undefined && length === 0
+  // Each time another: the worker takes the memory of what it is handed (away/).
+  return empty ? Buffer.alloc(0) : refuse('FHIR_BODY_INVALID', 'malformed')
+}
+
 export async function readBody(
   incoming: IncomingMessage,
-  kind: BodyKind,
+  kind: Exclude<BodyKind, 'none'>,
   hold: (bytes: number) => boolean,
 ): Promise<Buffer | Refusal> {
   const { headers } = incoming
   const length = Number(headers['content-length'] ?? 0)
-  if (kind === 'none') {
-    const empty = headers['transfer-encoding'] === undefined && length === 0
-    return empty ? Buffer.alloc(0) : refuse('FHIR_BODY_INVALID', 'malformed')
-  }
   const { contentType, maxBytes } = shapes[kind]
   if (headers['content-encoding'] !== undefined) return refuse('FHIR_BODY_INVALID', 'content_type')
   if (!contentType.test(headers['content-type'] ?? '')) {

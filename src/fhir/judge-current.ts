@@ -4,6 +4,7 @@ import type { Refusal } from './decision.ts'
 import type { Bound } from './steps/bind.ts'
 import { fetchJudged } from './trip.ts'
 import type { Trip } from './trip.ts'
+import type { LaunchView } from './view.ts'
 
 /**
  * Some answers do not say whom the record is about that they were asked for, so that record is read and judged first, as
@@ -13,16 +14,22 @@ import type { Trip } from './trip.ts'
  */
 export async function judgeCurrent(bound: Bound, trip: Trip): Promise<Refusal | undefined> {
   const { view } = trip.launch
-  const { interaction, resource, id } = bound.request
-  if (resource === undefined || id === undefined || interaction === 'read') return undefined
-  if (interaction === 'operation' && view.patient === undefined) return undefined
-  // The Patient in context is proved by its id, and what is about nobody needs no proof.
-  if (resource === 'Patient' || patientFreeTypes.has(resource)) return undefined
+  const { resource } = bound.request
+  if (resource === undefined || !needsCurrent(bound, view)) return undefined
   const coverage = view.covers(resource, 'r')
   if (coverage.kind === 'none') return refuse('FHIR_SCOPE_INSUFFICIENT', 'scope')
   const request = { ...bound.request, ...plainRead }
   const fetched = await fetchJudged({ ...bound, coverage, request, sent: request }, undefined, trip)
   return isRefusal(fetched) ? fetched : undefined
+}
+
+/** Most requests do not: nothing is begun for them. */
+export function needsCurrent({ request }: Bound, view: LaunchView): boolean {
+  const { interaction, resource, id } = request
+  if (resource === undefined || id === undefined || interaction === 'read') return false
+  if (interaction === 'operation' && view.patient === undefined) return false
+  // The Patient in context is proved by its id, and what is about nobody needs no proof.
+  return resource !== 'Patient' && !patientFreeTypes.has(resource)
 }
 
 const plainRead = {

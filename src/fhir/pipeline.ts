@@ -2,7 +2,7 @@ import { isWrite } from '../smart/interactions.ts'
 import { passedHeaders } from './answer-headers.ts'
 import { answerBatch } from './batch.ts'
 import { answerBinary } from './binary.ts'
-import { readBody } from './body.ts'
+import { readBody, readNoBody } from './body.ts'
 import { capabilityStatement } from './capability.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
@@ -19,7 +19,7 @@ import { bind } from './steps/bind.ts'
 import type { Bound } from './steps/bind.ts'
 import { outboundOf } from './steps/forward.ts'
 import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
-import { judgeBrowser, judgeStillOpen, openLaunch, refuseError } from './steps/open.ts'
+import { isNew, judgeBrowser, judgeStillOpen, openLaunch, refuseError } from './steps/open.ts'
 import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
 import type { Target } from './steps/parse.ts'
 import { record } from './steps/record.ts'
@@ -29,7 +29,7 @@ import { scope } from './steps/scope.ts'
 import { answerWrite } from './write/answer-write.ts'
 import { answerOperation } from './write/operation.ts'
 import { traceOpening } from './traced.ts'
-import { judgeCurrent } from './judge-current.ts'
+import { judgeCurrent, needsCurrent } from './judge-current.ts'
 import { fetchJudged, look, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
@@ -85,6 +85,7 @@ async function answer(
   const result = await answerOpened(target, { exchange, launch, deps })
   // Of a write the outcome is told whatever has become of its launch.
   if (result === 'streamed' || isRefusal(result) || exchange.writeSent) return result
+  if (isNew(exchange)) return result
   return (await judgeStillOpen(exchange, launch, deps)) ?? result
 }
 
@@ -96,14 +97,17 @@ async function answerOpened(target: Target, trip: Trip): Promise<Reply | Refusal
   if (parsed.kind === 'binary') return answerBinary(parsed.token, trip)
   exchange.request = parsed.request
 
-  const body = await readBody(exchange.incoming, parsed.body, (bytes) =>
-    deps.upstreams.hold(launch.view.tenant, exchange.listener, bytes),
-  )
+  const body =
+    parsed.body === 'none'
+      ? readNoBody(exchange.incoming)
+      : await readBody(exchange.incoming, parsed.body, (bytes) =>
+          deps.upstreams.hold(launch.view.tenant, exchange.listener, bytes),
+        )
   if (isRefusal(body)) return body
   if (parsed.body === 'bundle') return answerBatch(body, trip)
   if (parsed.body === 'parameters') return answerOperation(parsed.request, body, trip)
   if (isWrite(parsed.request.interaction)) return answerChange(parsed.request, body, trip)
-  if (parsed.body !== 'search') return answerRead(parsed.request, undefined, trip)
+  if (parsed.body !== 'search') return await answerRead(parsed.request, undefined, trip)
   const search = addForm(parsed.request, body.toString('latin1'))
   return isRefusal(search) ? search : answerRead(search, undefined, trip)
 }
@@ -126,14 +130,22 @@ async function answerRead(
   exchange.narrowed = addedTo(request, bound.sent)
   if (request.interaction === 'capabilities') return answerCapabilities(bound, trip)
 
-  const current = await judgeCurrent(bound, trip)
+  const current = needsCurrent(bound, launch.view) ? await judgeCurrent(bound, trip) : undefined
   if (current !== undefined) return current
   const fetched = await fetchJudged(bound, page, trip)
   if (isRefusal(fetched)) return fetched
 
   const { base, tenant } = launch.view
   const { urls } = deps.upstreams.of(tenant)
-  const rewriter = createRewriter({ ...deps, launch: launch.key.launch, base, urls, request })
+  const { publicUrl, links } = deps
+  const rewriter = createRewriter({
+    publicUrl,
+    links,
+    launch: launch.key.launch,
+    base,
+    urls,
+    request,
+  })
   const rewritten = rewrite(fetched.judged, rewriter, (bytes) =>
     deps.upstreams.lend(exchange.listener, bytes),
   )

@@ -58,7 +58,7 @@ export async function sendOutbound(
   listener: Listener = exchange.listener,
 ): Promise<UpstreamAnswer | UpstreamFault> {
   const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
-  const parts = traced({ ...deps, upstream, urls }, exchange.trace)
+  const parts = traced({ tokens: deps.tokens, upstream, urls }, exchange.trace)
   const received = await forward(outbound, launch, listener, parts)
   if (received.kind === 'answer') exchange.upstreamStatus = received.status
   return received

@@ -116,11 +116,12 @@ export function createUpstream(
       const result = await dispatch(pool, urls.origin, ask, {
         timeoutMs,
         maxBodyBytes,
-        hold,
+        hold: (bytes) => hold(ask.listener, bytes),
         lend: (bytes) => slabs.lend(ask.listener, bytes),
       })
       if (result.kind === 'fault') return result
-      return decode(result, maxBodyBytes, (bytes) => hold(ask.listener, bytes))
+      if (isPlain(result)) return answer(result, result.body)
+      return await decode(result, maxBodyBytes, (bytes) => hold(ask.listener, bytes))
     },
     stream: async (ask, begin) => {
       if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
@@ -153,7 +154,7 @@ function createPool(tenant: Tenant, origin: string, reading: Reading): Dispatche
 interface Limits {
   readonly timeoutMs: number
   readonly maxBodyBytes: number
-  readonly hold: (listener: Listener, bytes: number) => boolean
+  readonly hold: (bytes: number) => boolean
   readonly lend: (bytes: number) => Buffer
 }
 
@@ -172,8 +173,7 @@ function dispatch(
   limits: Limits,
 ): Promise<RawAnswer | UpstreamFault> {
   return new Promise((resolve) => {
-    const hold = (bytes: number): boolean => limits.hold(ask.listener, bytes)
-    const collector = createCollector({ ...limits, hold })
+    const collector = createCollector(limits)
     let sent = false
     let status = 0
     let headers: RawAnswer['headers'] = {}
@@ -201,6 +201,9 @@ function dispatch(
         method: ask.method,
         headers: requestHeaders(ask),
         body: ask.body ?? null,
+        // The timer above ends the whole; undici would make two more for each request.
+        headersTimeout: 0,
+        bodyTimeout: 0,
       },
       {
         onRequestStart: (started) => {
@@ -232,15 +235,17 @@ function dispatch(
   })
 }
 
+const isPlain = ({ headers }: RawAnswer): boolean =>
+  headers['content-encoding'] === undefined || headers['content-encoding'] === 'identity'
+
 /** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */
 async function decode(
   raw: RawAnswer,
   maxBodyBytes: number,
   hold: (bytes: number) => boolean,
 ): Promise<UpstreamAnswer | UpstreamFault> {
-  const encoding = raw.headers['content-encoding'] ?? 'identity'
-  if (encoding === 'identity') return answer(raw, raw.body)
-  if (encoding !== 'gzip') return { kind: 'fault', fault: 'encoding', sent: true }
+  if (raw.headers['content-encoding'] !== 'gzip')
+    return { kind: 'fault', fault: 'encoding', sent: true }
   if (raw.body.length === 0) return answer(raw, raw.body)
   const unfolded = await unfold(raw.body, maxBodyBytes, hold)
   return typeof unfolded === 'string'

@@ -1,11 +1,16 @@
 import type { Audit, AuditEvent } from '../audit/event.ts'
+import type { Matrix } from './matrix.ts'
 import type { LaunchOutcome, Metrics } from './metrics.ts'
 
 /**
- * The metrics hear what the audit hears: one story, counted twice, never two stories. What could not be recorded is not
+ * Metrics and launch matrix hear what the audit hears: one story, counted twice, never two stories. What could not be recorded is not
  * counted, for it did not happen (DESIGN rule 8).
  */
-export function countRecords<Kind extends Audit>(audit: Kind, metrics: Metrics): Kind {
+export function countRecords<Kind extends Audit>(
+  audit: Kind,
+  metrics: Metrics,
+  matrix: Pick<Matrix, 'heard'>,
+): Kind {
   return {
     ...audit,
     record: async (event: AuditEvent) => {
@@ -13,6 +18,7 @@ export function countRecords<Kind extends Audit>(audit: Kind, metrics: Metrics):
       await audit.record(event)
       metrics.auditWritten(1, (performance.now() - startedAt) / 1000)
       count(event, metrics)
+      matrix.heard(event)
     },
   }
 }

@@ -44,7 +44,7 @@ export async function layGround(config: Config) {
   if ('memory' in config.store) log.warn({ event: 'store.embedded', reason: 'not_for_production' })
   const pseudonyms = createPseudonyms(config.keys.pseudonym)
   const matrix = createMatrix({ store, scopes: { tenants: config.tenants, now } })
-  const audit = countRecords(matrix.listening(written), metrics)
+  const audit = countRecords(written, metrics, matrix)
   const health = createHealth({
     auditHealthy: () => audit.healthy(),
     checkStore: () => store.check(),

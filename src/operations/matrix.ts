@@ -1,4 +1,4 @@
-import type { Audit, AuditEvent } from '../audit/event.ts'
+import type { AuditEvent } from '../audit/event.ts'
 import type { Store } from '../store/store.ts'
 import type { LaunchRecord } from '../vault/record.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -15,8 +15,6 @@ export interface Matrix {
   heard(event: AuditEvent): void
   /** A launch began: what its tokens are like. */
   began(record: LaunchRecord): void
-  /** The same audit, heard: the count comes after the record, and neither delays nor stops it. */
-  listening<Kind extends Audit>(audit: Kind): Kind
   /** The same vault; what it creates is counted. */
   watching<Kind extends Pick<Vault, 'create'>>(vault: Kind): Kind
   flush(): Promise<void>
@@ -55,13 +53,6 @@ export function createMatrix({ store, flushMs, scopes }: MatrixDeps): Matrix {
   return {
     heard,
     began,
-    listening: (audit) => ({
-      ...audit,
-      record: async (event) => {
-        await audit.record(event)
-        heard(event)
-      },
-    }),
     watching: (vault) => ({
       ...vault,
       create: async (key, record) => {

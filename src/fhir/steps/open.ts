@@ -59,16 +59,20 @@ export async function openLaunch(
 /** As old as what is kept in memory may be. */
 const newsMs = 500
 
+export function isNew({ startedAt }: Pick<Exchange, 'startedAt'>): boolean {
+  return performance.now() - startedAt < newsMs
+}
+
 /**
  * An EHR may take longer than the news of an end (DESIGN rule 12): whoever asked may have signed out meanwhile, or may
  * have another patient before him. What came too late is not shown, and what was not sent is not written.
  */
 export async function judgeStillOpen(
-  { startedAt }: Pick<Exchange, 'startedAt'>,
+  exchange: Pick<Exchange, 'startedAt'>,
   { key }: Pick<OpenedLaunch, 'key'>,
   { vault }: Pick<OpenDeps, 'vault'>,
 ): Promise<Refusal | undefined> {
-  if (performance.now() - startedAt < newsMs) return undefined
+  if (isNew(exchange)) return undefined
   const opening = await vault.open(key)
   if (opening.kind === 'open') return undefined
   return refuse(opening.kind === 'ended' ? endCode(opening) : 'LAUNCH_ENDED')

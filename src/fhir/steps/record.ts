@@ -17,7 +17,7 @@ export async function record(
 ): Promise<void> {
   const main = result.kind === 'reply' ? success(exchange, result) : refusal(exchange, result)
   const reason = findingOf(exchange, result)
-  if (reason === undefined) return audit.record(main)
+  if (reason === undefined) return await audit.record(main)
   const finding = { event: 'guard.finding', outcome: 'refused', reason } as const
   // In one write: another patient's record must not even take longer than a missing one.
   await Promise.all([audit.record({ ...common(exchange), ...finding }), audit.record(main)])

@@ -14,15 +14,17 @@ const always: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
 }
+/** Name, value, name, value: node:http takes a list as it is, and objects put together for each answer cost more. */
+const alwaysListed: readonly string[] = Object.entries(always).flat()
 const fhirJson = 'application/fhir+json; charset=utf-8'
 
 export function respond(exchange: Exchange, result: Reply | Refusal): void {
   if (result.kind === 'reply') {
-    send(exchange, result.status, { 'content-type': fhirJson, ...result.headers }, result.body)
+    send(exchange, result.status, result.headers, result.body)
     return
   }
   const { status, state } = errorTable[result.code]
-  const headers: Record<string, string> = { 'content-type': fhirJson, 'smart-bff-state': state }
+  const headers: Record<string, string> = { 'smart-bff-state': state }
   if (result.retryAfter !== undefined) headers['retry-after'] = result.retryAfter
   send(exchange, status, headers, Buffer.from(JSON.stringify(outcomeOf(result))))
 }
@@ -82,13 +84,11 @@ function send(
   }
   // A body that was not read would be taken for the next request on this connection.
   const unread = !incoming.complete && hasBody(incoming.headers)
-  outgoing.writeHead(status, {
-    ...always,
-    ...headers,
-    'smart-bff-request': incident,
-    'content-length': body.length,
-    ...(unread ? { connection: 'close' } : {}),
-  })
+  const list = [...alwaysListed, 'content-type', fhirJson, 'smart-bff-request', incident]
+  list.push('content-length', String(body.length))
+  for (const [name, value] of Object.entries(headers)) list.push(name, value)
+  if (unread) list.push('connection', 'close')
+  outgoing.writeHead(status, list)
   if (body.length > unwatchedBytes) {
     // A browser that takes nothing for so long gives back what is held for it.
     outgoing.setTimeout(view?.tenant.upstream.timeoutMs ?? stallMs, () => outgoing.destroy())
