@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { hourlySchema } from './hourly.ts'
 
 /**
  * The index is a copy that can be made anew from the files at any time: it need not survive a crash, only not be wrong.
  * So nothing is synced, and a database that cannot be opened, or is of another shape, is thrown away.
  */
-const version = 4
+const version = 5
 
 const schema = `
 CREATE TABLE files (
@@ -23,7 +24,7 @@ CREATE TABLE records (
 CREATE TABLE patients (
   pseudonym TEXT NOT NULL, at INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (pseudonym, at, record)
 ) WITHOUT ROWID;
-`
+${hourlySchema}`
 
 /** Made after the first round over the files: a million records go in three times as fast without them. */
 export const indexes = `

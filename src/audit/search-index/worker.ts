@@ -6,9 +6,8 @@ import { createStreamed } from './streamed.ts'
 import { indexWorkerData } from './messages.ts'
 import type { IndexQuestion, IndexResult } from './messages.ts'
 import { countStatement, peopleStatement, searchStatement } from './query.ts'
-import { seriesStatement } from './series-query.ts'
+import { readSeries } from './series-query.ts'
 import type { AuditQuery } from './query.ts'
-import type { SeriesQuery } from './series-query.ts'
 
 /** SQLite is synchronous, so it has a thread of its own: a search costs the launches and the proxy nothing. */
 const { path, directory, pollMs, retentionDays } = indexWorkerData.parse(workerData)
@@ -110,20 +109,6 @@ function people(query: AuditQuery) {
   }
 }
 
-function series(query: SeriesQuery) {
-  const { sql, values } = seriesStatement(query)
-  return database
-    .prepare(sql)
-    .all(...values)
-    .map((row) => ({
-      bucket: Number(row['bucket']) * query.bucketMs,
-      group: String(row['name']),
-      count: Number(row['count']),
-      medianMs: row['median'] === null ? null : Number(row['median']),
-      p95Ms: row['p95'] === null ? null : Number(row['p95']),
-    }))
-}
-
 /** The index is complete from when both the files here and the records of the other replicas are. */
 function progress(): IngestProgress {
   const here = { ...ingest.progress(), failing }
@@ -142,7 +127,7 @@ async function answer(question: IndexQuestion): Promise<IndexResult> {
     case 'people':
       return people(question.query)
     case 'series':
-      return series(question.query)
+      return readSeries(database, question.query)
     case 'update':
       await update()
       return progress()
