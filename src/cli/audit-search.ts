@@ -13,13 +13,8 @@ import type { Output } from './audit-verify.ts'
  * `smart-bff audit search DIR…`: the staff's search in the files themselves. Without a configuration it finds whatever
  * stands in a record as it is; a patient's or a patient-like user's id needs the keys that pseudonyms are made under.
  */
-export interface AuditSearchArguments {
-  readonly directories: readonly string[]
-  readonly wanted: Wanted
-  readonly json: boolean
-}
 
-/** As typed. */
+/** What is searched for, as typed. */
 export type Wanted = Readonly<Partial<Record<WantedName, string>>>
 export type WantedName = (typeof wantedNames)[number]
 

@@ -16,7 +16,7 @@ const importParameters = {
 } as const satisfies Record<ClientKey['alg'], object>
 
 /** PKCS#8 PEM or a private JWK; the configuration has judged it before. */
-export function privateKeyOf(key: ClientKey): KeyObject {
+function privateKeyOf(key: ClientKey): KeyObject {
   const text = key.key.reveal().trim()
   return text.startsWith('{')
     ? createPrivateKey({ key: { ...parseJsonObject(text) }, format: 'jwk' })

@@ -9,7 +9,7 @@ import type { Secret } from '../config/secret.ts'
  * cross-site frame, so that clearing must repeat them all.
  */
 export const sessionCookieName = '__Host-smart-bff'
-export const cookieAttributes = 'Path=/; Secure; HttpOnly; SameSite=None; Partitioned'
+const cookieAttributes = 'Path=/; Secure; HttpOnly; SameSite=None; Partitioned'
 const unpartitionedAttributes = 'Path=/; Secure; HttpOnly; SameSite=None'
 
 /** What a Cookie header says of the session. */

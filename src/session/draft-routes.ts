@@ -5,7 +5,7 @@ import { noDraft, type Drafts } from './drafts.ts'
 import type { OpenOwnLaunch } from './own-launch.ts'
 
 /** One draft holds at most this much JSON text. */
-export const maxDraftBytes = 262_144
+const maxDraftBytes = 262_144
 /** JSON may come with spaces that are not kept. */
 const maxBodyBytes = 2 * maxDraftBytes
 

@@ -30,7 +30,7 @@ export interface LaunchRoutesDeps {
 }
 
 /** ISO 8601: when the launch ends for want of activity. A 204 has no body that could say so. */
-export const idleHeader = 'smart-bff-idle'
+const idleHeader = 'smart-bff-idle'
 
 type Launched = { Params: { launch: string } }
 

@@ -23,7 +23,7 @@ export interface RefreshLimits extends AttemptLimits {
   readonly patienceMs: number
 }
 
-export const refreshLimits: RefreshLimits = {
+const refreshLimits: RefreshLimits = {
   leaseMs: 15_000,
   waitMs: 12_000,
   patienceMs: 2_000,

@@ -52,7 +52,7 @@ export function answerFrameworkError(
   void sendError(deps, asSmartBffError(error), request, reply)
 }
 
-export function sendError(
+function sendError(
   { pages }: Pick<ErrorHandlerDeps, 'pages'>,
   { code }: SmartBffError,
   request: FastifyRequest,

@@ -3,7 +3,7 @@ import { text } from './common.ts'
 
 /** One rule of a mode's allowlist. Every rule names the feature that needs it (DESIGN.md, Configuration). */
 
-export const interactionCodes = [
+const interactionCodes = [
   'read',
   'vread',
   'history-instance',
@@ -44,7 +44,7 @@ const operationPath = z
 
 const optionalFlag = z.boolean().optional()
 
-export const resourceRule = z.strictObject({
+const resourceRule = z.strictObject({
   feature: text,
   resource: resourceType,
   interactions: z.array(z.enum(interactionCodes)).min(1),
@@ -57,14 +57,14 @@ export const resourceRule = z.strictObject({
   withoutPatient: optionalFlag,
 })
 
-export const operationRule = z.strictObject({
+const operationRule = z.strictObject({
   feature: text,
   operation: operationPath,
   parameters: z.array(searchParameter).default([]),
   withoutPatient: optionalFlag,
 })
 
-export const bundleRule = z.strictObject({
+const bundleRule = z.strictObject({
   feature: text,
   bundle: z.array(z.enum(['batch', 'transaction'])).min(1),
 })
@@ -73,5 +73,4 @@ export const rule = z.union([resourceRule, operationRule, bundleRule])
 
 export type ResourceRule = z.output<typeof resourceRule>
 export type OperationRule = z.output<typeof operationRule>
-export type BundleRule = z.output<typeof bundleRule>
 export type Rule = z.output<typeof rule>
