@@ -1,3 +1,4 @@
+import { quoted } from '../smart/json.ts'
 import { isId } from '../smart/interactions.ts'
 import { emptyRequest } from './request.ts'
 import type { FhirRequest, Parameter } from './request.ts'
@@ -10,17 +11,24 @@ export interface PagePayload {
   readonly target: string
 }
 
-/** Short, because it travels in a URL: undefined members are left out. `asked` is what `writeAsked` made. */
+/** JSON, short because it travels in a URL: undefined members are null. `asked` is what `writeAsked` made. */
 export function writePage(target: string, asked: string): string {
-  return `[${JSON.stringify(target)},${asked}]`
+  return `[${quoted(target)},${asked}]`
 }
 
 /** The same for all links of an answer. */
 export function writeAsked(request: FhirRequest): string {
   const { interaction, resource, id, operation, compartment, parameters } = request
-  const asked = parameters.map(({ name, modifier, value }) => [name, modifier, value])
-  return JSON.stringify([interaction, resource, id, operation, compartment, asked]).slice(1, -1)
+  let asked = ''
+  for (const { name, modifier, value } of parameters) {
+    if (asked !== '') asked += ','
+    asked += `[${quoted(name)},${quoted(modifier)},${quoted(value)}]`
+  }
+  const what = `${quoted(interaction)},${orNull(resource)},${orNull(id)}`
+  return `${what},${orNull(operation)},${orNull(compartment)},[${asked}]`
 }
+
+const orNull = (text: string | undefined): string => (text === undefined ? 'null' : quoted(text))
 
 /** Only what was sealed by us comes here; it may still be of an older release. */
 export function readPage(text: string): PagePayload | undefined {

@@ -73,11 +73,15 @@ export function printQuery(parameters: readonly Parameter[]): string {
     .join('&')
 }
 
+/** Nothing in it to encode, like most names, codes and ids. */
+const plainText = /^[A-Za-z0-9_.:,/-]*$/
+
 /**
  * Colon, comma and slash are legal in a query (RFC 3986 3.4) and stay readable; some servers do not decode names. The
  * apostrophe of O'Brien is not legal for URL parsers, which would spell it otherwise than we.
  */
 function encode(text: string): string {
+  if (plainText.test(text)) return text
   const encoded = encodeURIComponent(text).replaceAll("'", '%27')
   if (!encoded.includes('%')) return encoded
   return encoded.replaceAll('%3A', ':').replaceAll('%2C', ',').replaceAll('%2F', '/')

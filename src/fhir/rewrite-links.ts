@@ -1,4 +1,4 @@
-import { isJsonObject } from '../smart/json.ts'
+import { isJsonObject, quoted } from '../smart/json.ts'
 import type { Rewriter } from './rewriter.ts'
 
 /** Paging links that led outside the EHR's base, counted for the audit. */
@@ -8,6 +8,11 @@ export interface LinkCount {
   nextLost: boolean
 }
 
+export interface PageLink {
+  readonly relation: string
+  readonly url: string
+}
+
 const pageRelations = new Set(['first', 'next', 'prev', 'previous', 'last'])
 
 /** `Bundle.link`: only self and the pages are kept; nobody has decided about other relations. */
@@ -15,7 +20,7 @@ export function rewriteLinks(
   list: unknown,
   rewriter: Rewriter,
   links: LinkCount,
-): readonly object[] {
+): readonly PageLink[] {
   if (!Array.isArray(list)) return []
   return list.flatMap((link: unknown) => {
     const { relation, url } = isJsonObject(link) ? link : {}
@@ -28,4 +33,14 @@ export function rewriteLinks(
     }
     return ours === undefined ? [] : [{ relation, url: ours }]
   })
+}
+
+/** The same as JSON. */
+export function printLinks(list: readonly PageLink[]): string {
+  let text = ''
+  for (const { relation, url } of list) {
+    if (text !== '') text += ','
+    text += `{"relation":${quoted(relation)},"url":${quoted(url)}}`
+  }
+  return `[${text}]`
 }

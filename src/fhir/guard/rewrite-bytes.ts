@@ -1,4 +1,4 @@
-import { rewriteLinks } from '../rewrite-links.ts'
+import { printLinks, rewriteLinks } from '../rewrite-links.ts'
 import type { LinkCount } from '../rewrite-links.ts'
 import type { Rewriter, Rewritten } from '../rewriter.ts'
 import type { Proved } from './prove.ts'
@@ -14,7 +14,7 @@ export function rewriteBytes(
   let other: Edit | undefined
   if (link !== undefined) {
     const list: unknown = JSON.parse(bytes.toString('utf8', link.start, link.end))
-    const text = JSON.stringify(rewriteLinks(list, rewriter, links))
+    const text = printLinks(rewriteLinks(list, rewriter, links))
     other = { start: link.start, end: link.end, text }
   }
   const edits = { places: urls, cut: baseBytes, text: rewriter.base, other }
