@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
 import t from 'tap'
+import { createRedisClient } from '../../src/store/redis/client.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import type { LaunchKey, Store } from '../../src/store/store.ts'
 import { storeContract } from '../contracts/store.ts'
@@ -92,6 +94,22 @@ t.test('a Cluster of three masters', { timeout: 240_000 }, async (t) => {
       t.equal(await tell(to.port, ['HGET', 'launch:{moving}:L', 'sealed']), String(made))
     },
   )
+
+  await t.test('a single slot that moves is known soon, though nobody asks for it', async (t) => {
+    const closed = new AbortController()
+    const client = createRedisClient(group.config, closed.signal)
+    if (!(client instanceof Cluster)) throw new Error('no Cluster client')
+    t.ok(await until(() => client.slots.filter(Boolean).length === 16_384))
+    const before = client.slots[77]?.[0]
+    const to = group.masters.find(({ port }) => !before?.endsWith(`:${port}`))
+    if (to === undefined) throw new Error('no other master')
+    await group.moveSlot(77, to, async () => undefined)
+    const movedAt = performance.now()
+    t.ok(await until(() => client.slots[77]?.[0] !== before))
+    // An end that is written there is told to whoever hears its master's beats, and to nobody else.
+    t.ok(performance.now() - movedAt < 3_000, 'half a second, and what a busy machine adds')
+    closed.abort()
+  })
 
   await t.test('WAIT asks every master that has a replica', async (t) => {
     const keys = await Promise.all(Array.from({ length: 12 }, (_, n) => begin(`w${n}`)))
