@@ -51,24 +51,91 @@ function closedInOrder(directory: string): string[] {
     .map((line) => (JSON.parse(line) as { event: string }).event)
 }
 
-t.test('an unreachable Redis: 69, where and why, and the audit is closed in order', async (t) => {
-  const port = await freePort()
-  const { path, audit } = write({
-    store: { redis: { url: `redis://:hunter2@127.0.0.1:${port}` } },
-  })
-  const said = await start(path).ended()
-  t.equal(said.code, 69)
-  t.equal(said.stderr, `smart-bff: STORE_UNAVAILABLE: 127.0.0.1:${port} (connection)\n`)
-  t.same(closedInOrder(audit), ['audit.opened', 'audit.closed'])
-})
+// Each of them waits for a store as long as a start may: side by side.
+t.jobs = 4
+const beside = { buffered: true }
 
-t.test('a Redis that refuses the password is named with its own word', async (t) => {
+t.test(
+  'an unreachable Redis: 69, where and why, and the audit is closed in order',
+  beside,
+  async (t) => {
+    const port = await freePort()
+    const { path, audit } = write({
+      store: { redis: { url: `redis://:hunter2@127.0.0.1:${port}` } },
+    })
+    const said = await start(path).ended()
+    t.equal(said.code, 69)
+    t.equal(said.stderr, `smart-bff: STORE_UNAVAILABLE: 127.0.0.1:${port} (connection)\n`)
+    t.same(closedInOrder(audit), ['audit.opened', 'audit.closed'])
+  },
+)
+
+t.test('a Redis that refuses the password is named with its own word', beside, async (t) => {
   const redis = await startRedis({ password: 'right' })
   t.teardown(() => redis.stop())
   const { path } = write({ store: { redis: { url: `redis://:wrong@127.0.0.1:${redis.port}` } } })
   const said = await start(path).ended()
   t.equal(said.code, 69)
   t.match(said.stderr, /^smart-bff: STORE_UNAVAILABLE: 127\.0\.0\.1:\d+ \(WRONGPASS\)\n$/)
+})
+
+t.test(
+  'secrets that every user of the machine can read, and an expired certificate',
+  beside,
+  async (t) => {
+    const secret = join(folder, 'session')
+    writeFileSync(secret, newSecretKey(), { mode: 0o644 })
+    const ended = newCertificate({ notAfter: new Date('2020-02-03T04:05:06Z') })
+    const certificate = join(folder, 'cert.pem')
+    writeFileSync(certificate, ended.cert, { mode: 0o644 })
+    const production = {
+      publicUrl: 'https://app.hospital.example',
+      development: false,
+      store: { redis: { url: 'rediss://127.0.0.1:1' } },
+      keys: { ...rawKeys(), session: [{ file: secret }] },
+      listen: {
+        host: '127.0.0.1',
+        port: 0,
+        tls: { cert: { file: certificate }, key: ended.key },
+      },
+      tenants: [
+        rawTenant({ iss: 'https://ehr.example/fhir', frameAncestors: ['https://e.example'] }),
+      ],
+    }
+    const { path, audit } = write(production)
+    const said = await start(path).ended()
+    t.equal(said.code, 78)
+    t.match(said.stderr, `keys.session[0]: found the file ${secret} with mode 0644, which is open`)
+    t.match(
+      said.stderr,
+      /listen\.tls\.cert: found a certificate that ended on 2020-02-03; expected/,
+    )
+    t.match(said.stderr, /The configuration has 2 faults\.\n$/)
+    t.notOk(existsSync(audit))
+    chmodSync(secret, 0o440)
+    const fresh = newCertificate()
+    writeFileSync(certificate, fresh.cert)
+    const sound = write({
+      ...production,
+      listen: { ...production.listen, tls: { cert: { file: certificate }, key: fresh.key } },
+    })
+    t.equal((await start(sound.path).ended()).code, 69, 'only the Redis is missing now')
+  },
+)
+
+t.test('SIGTERM while it still waits for the store: stops as well', beside, async (t) => {
+  const { path, audit } = write({
+    store: { redis: { url: `redis://127.0.0.1:${await freePort()}` } },
+  })
+  const running = start(path)
+  await until(
+    () => readdirSync(folder).includes(audit.split('/').at(-1) ?? ''),
+    (made) => made,
+  )
+  running.child.kill('SIGTERM')
+  const said = await running.ended()
+  t.ok(said.code === 0 || said.code === 69, String(said.code))
+  t.equal(closedInOrder(audit).at(-1), 'audit.closed')
 })
 
 t.test('a Redis that comes up a moment later is waited for; the probe says so', async (t) => {
@@ -168,43 +235,6 @@ t.test('an app folder that does not exist, or has no page', async (t) => {
     t.match(said.stderr, `app.directory: found ${JSON.stringify(directory)}, `)
     t.notOk(existsSync(audit), 'nothing was begun')
   }
-})
-
-t.test('secrets that every user of the machine can read, and an expired certificate', async (t) => {
-  const secret = join(folder, 'session')
-  writeFileSync(secret, newSecretKey(), { mode: 0o644 })
-  const ended = newCertificate({ notAfter: new Date('2020-02-03T04:05:06Z') })
-  const certificate = join(folder, 'cert.pem')
-  writeFileSync(certificate, ended.cert, { mode: 0o644 })
-  const production = {
-    publicUrl: 'https://app.hospital.example',
-    development: false,
-    store: { redis: { url: 'rediss://127.0.0.1:1' } },
-    keys: { ...rawKeys(), session: [{ file: secret }] },
-    listen: {
-      host: '127.0.0.1',
-      port: 0,
-      tls: { cert: { file: certificate }, key: ended.key },
-    },
-    tenants: [
-      rawTenant({ iss: 'https://ehr.example/fhir', frameAncestors: ['https://e.example'] }),
-    ],
-  }
-  const { path, audit } = write(production)
-  const said = await start(path).ended()
-  t.equal(said.code, 78)
-  t.match(said.stderr, `keys.session[0]: found the file ${secret} with mode 0644, which is open`)
-  t.match(said.stderr, /listen\.tls\.cert: found a certificate that ended on 2020-02-03; expected/)
-  t.match(said.stderr, /The configuration has 2 faults\.\n$/)
-  t.notOk(existsSync(audit))
-  chmodSync(secret, 0o440)
-  const fresh = newCertificate()
-  writeFileSync(certificate, fresh.cert)
-  const sound = write({
-    ...production,
-    listen: { ...production.listen, tls: { cert: { file: certificate }, key: fresh.key } },
-  })
-  t.equal((await start(sound.path).ended()).code, 69, 'only the Redis is missing now')
 })
 
 t.test('keys of the wrong length', async (t) => {
@@ -342,21 +372,6 @@ t.test('an error that nobody caught ends the process, told without its words', a
   t.match(stdout, /"event":"process.crashed","error":\{"class":"TypeError"/)
   t.match(stderr, /ended by an error that nobody caught/)
   t.notMatch(stdout + stderr, /Smith/)
-})
-
-t.test('SIGTERM while it still waits for the store: stops as well', async (t) => {
-  const { path, audit } = write({
-    store: { redis: { url: `redis://127.0.0.1:${await freePort()}` } },
-  })
-  const running = start(path)
-  await until(
-    () => readdirSync(folder).includes(audit.split('/').at(-1) ?? ''),
-    (made) => made,
-  )
-  running.child.kill('SIGTERM')
-  const said = await running.ended()
-  t.ok(said.code === 0 || said.code === 69, String(said.code))
-  t.equal(closedInOrder(audit).at(-1), 'audit.closed')
 })
 
 t.test('a stop whose audit folder is gone: one line, and no stack trace', async (t) => {
