@@ -72,7 +72,9 @@ class Obliging {
     })
     if (extra === '$meta') return { status: 200, answer: told(this.store.get(`${type}/${id}`)) }
     // About the patient that it is told, and about everybody where it is told none.
-    const named = /patient=p1\b/.test(query) || JSON.stringify(body ?? '').includes('"p1"')
+    const named = /patient=(?:Patient\/)?p1(?!\w)|(?:"|Patient\/)p1"/.test(
+      query + JSON.stringify(body ?? ''),
+    )
     if (path === '$plan') {
       return { status: 200, answer: told(named ? this.store.get('Patient/p1') : list) }
     }
