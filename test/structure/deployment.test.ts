@@ -185,6 +185,19 @@ t.test('compose: a replica keeps its address, and the proxy may say who the clie
   t.end()
 })
 
+t.test('compose: memory and logs have the limits that operate.md names', (t) => {
+  const { services } = Object(parse(read('docker-compose.yml'), { merge: true }))
+  const memory = /give a container a limit of (\d) GB/.exec(read('docs/operate.md'))?.[1]
+  for (const name of ['smart-bff-0', 'smart-bff-1', 'smart-bff']) {
+    t.equal(services[name].mem_limit, `${memory ?? ''}g`, name)
+  }
+  for (const [name, service] of Object.entries(services)) {
+    const { options } = Object(service).logging
+    t.match(options, { 'max-size': /^\d+m$/, 'max-file': /^\d+$/ }, `${name} cannot fill the disk`)
+  }
+  t.end()
+})
+
 t.test('compose: the replicas stop within their grace, and the proxy knows them all', (t) => {
   const { services } = Object(parse(read('docker-compose.yml'), { merge: true }))
   const proxy = read('config/nginx.conf')
