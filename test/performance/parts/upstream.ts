@@ -89,6 +89,8 @@ const server = createServer((incoming, outgoing) => {
 })
 let authorization: Awaited<ReturnType<typeof createAuthorization>> | undefined
 const bodies = new Map<string, Buffer>()
+// A proxy waits while the others have their round: its connections are not to be closed just as it goes on.
+server.keepAliveTimeout = 600_000
 server.listen(0, '127.0.0.1', () => void ready())
 
 async function ready(): Promise<void> {
