@@ -51,7 +51,18 @@ export function fromRecords(database: DatabaseSync, query: SeriesQuery): readonl
   const columns = times
     ? 'count(*) AS count, median(ms) AS median, percentile(ms, 95) AS p95'
     : 'count(*) AS count, NULL AS median, NULL AS p95'
-  const { sql, values } = grouped(query, { table: 'records', at: 'at', unit: 1, columns, where })
+  return rowsOf(database, query, { table: 'records', at: 'at', unit: 1, columns, where })
+}
+
+export function fromHours(database: DatabaseSync, query: SeriesQuery): readonly SeriesRow[] {
+  if (isOfTimes(query)) return timesFromHours(database, query)
+  const columns = 'sum(count) AS count, NULL AS median, NULL AS p95'
+  const at = `hour * ${String(hourMs)}`
+  return rowsOf(database, query, { table: 'hourly', at, unit: hourMs, columns, where: 'TRUE' })
+}
+
+function rowsOf(database: DatabaseSync, query: SeriesQuery, source: Source): readonly SeriesRow[] {
+  const { sql, values } = grouped(query, source)
   return database
     .prepare(sql)
     .all(...values)
@@ -60,22 +71,6 @@ export function fromRecords(database: DatabaseSync, query: SeriesQuery): readonl
       count: Number(row['count']),
       medianMs: row['median'] === null ? null : Number(row['median']),
       p95Ms: row['p95'] === null ? null : Number(row['p95']),
-    }))
-}
-
-export function fromHours(database: DatabaseSync, query: SeriesQuery): readonly SeriesRow[] {
-  if (isOfTimes(query)) return timesFromHours(database, query)
-  const columns = 'sum(count) AS count'
-  const from = { table: 'hourly', at: `hour * ${String(hourMs)}`, unit: hourMs, where: 'TRUE' }
-  const { sql, values } = grouped(query, { ...from, columns })
-  return database
-    .prepare(sql)
-    .all(...values)
-    .map((row) => ({
-      ...placeOf(row, query),
-      count: Number(row['count']),
-      medianMs: null,
-      p95Ms: null,
     }))
 }
 
