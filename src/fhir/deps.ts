@@ -17,7 +17,7 @@ export interface FhirDeps {
   readonly publicUrl: string
   /** ISO 8601; the date of our CapabilityStatements. */
   readonly startedAt: string
-  readonly cookies: Pick<SessionCookies, 'read'>
+  readonly cookies: Pick<SessionCookies, 'inspect'>
   readonly vault: Pick<Vault, 'open'>
   readonly tokens: Tokens
   readonly audit: Audit

@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
+import { hashSession } from '../vault/names.ts'
 
 /**
  * The session cookie: `__Host-smart-bff=<id>.<signature>`. Its value is signed so that a stranger's guess costs no store
@@ -20,11 +21,12 @@ export type SessionCookieReading =
   /** Two different valid sessions under one name: neither may be chosen. */
   | { readonly kind: 'ambiguous' }
   /** `renew`: signed under an older secret than the first. */
-  | { readonly kind: 'valid'; readonly id: string; readonly renew: boolean }
+  | ({ readonly kind: 'valid' } & Verified)
 
 export interface SessionCookies {
-  /** The session id, or undefined when there is none that may be trusted. No I/O: this is on the way of every FHIR request. */
+  /** The session id, or undefined when there is none that may be trusted. */
   read(cookieHeader: string | undefined): string | undefined
+  /** No I/O: this is on the way of every FHIR request. */
   inspect(cookieHeader: string | undefined): SessionCookieReading
   /** The cookie's value for an id, signed under the first secret. */
   sign(id: string): string
@@ -67,7 +69,7 @@ export function createSessionCookies(options: { secrets: readonly Secret[] }): S
     const [valid] = found
     if (valid === undefined) return { kind: 'invalid' }
     if (found.some((one) => one.id !== valid.id)) return { kind: 'ambiguous' }
-    return { kind: 'valid', id: valid.id, renew: found.every((one) => one.renew) }
+    return { kind: 'valid', ...valid, renew: found.every((one) => one.renew) }
   }
 
   const sign = (id: string): string => `${id}.${signature(id, first)}`
@@ -127,6 +129,8 @@ function cookieValues(header: string | undefined, name: string, max: number): st
 
 interface Verified {
   readonly id: string
+  /** The store's name of the session, asked for with every request of it. */
+  readonly session: string
   readonly renew: boolean
 }
 
@@ -141,7 +145,7 @@ function verify(value: string, keys: readonly KeyObject[]): Verified | undefined
     const equal = timingSafeEqual(presented, Buffer.from(signature(id, key), 'latin1'))
     if (equal && match < 0) match = index
   }
-  return match < 0 ? undefined : { id, renew: match > 0 }
+  return match < 0 ? undefined : { id, session: hashSession(id), renew: match > 0 }
 }
 
 /** The cookie's name is part of what is signed: a value of one cookie is never good for another. */

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SmartBffError } from '../../errors.ts'
 import { judgeBrowserRequest } from '../../session/anti-forgery.ts'
-import { hashSession } from '../../vault/names.ts'
 import type { SessionCookies } from '../../session/cookies.ts'
 import { endCode } from '../../vault/transitions.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -29,7 +28,7 @@ export function judgeBrowser(
 }
 
 export interface OpenDeps {
-  readonly cookies: Pick<SessionCookies, 'read'>
+  readonly cookies: Pick<SessionCookies, 'inspect'>
   readonly vault: Pick<Vault, 'open'>
   readonly views: Views
 }
@@ -40,9 +39,9 @@ export async function openLaunch(
   launch: string,
   deps: OpenDeps,
 ): Promise<OpenedLaunch | Refusal> {
-  const id = deps.cookies.read(cookieHeader)
-  if (id === undefined) return refuse('SESSION_MISSING')
-  const key = { session: hashSession(id), launch }
+  const reading = deps.cookies.inspect(cookieHeader)
+  if (reading.kind !== 'valid') return refuse('SESSION_MISSING')
+  const key = { session: reading.session, launch }
   const opening = await deps.vault.open(key)
   if (opening.kind === 'missing') return refuse('LAUNCH_ENDED')
   if (opening.kind === 'ended') return refuse(endCode(opening))
