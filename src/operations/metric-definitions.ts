@@ -1,44 +1,60 @@
-import { Counter, Gauge, Histogram } from 'prom-client'
+import { Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
+import { interactions } from '../audit/known-names.ts'
+import { errorTable } from '../errors.ts'
+import { resourceTypes } from '../smart/tables/resource-types.ts'
 import type { Watched } from './metrics.ts'
+import { createSeriesCounter, createSeriesHistogram } from './series.ts'
+import type { Labels } from './series.ts'
+import { storeOperations } from './store-operations.ts'
 
-/** Every metric of ours with its help and labels; dashboard and alerts are checked against this (config/grafana). */
+/** Every metric of ours with its help, labels and their words; dashboard and alerts are checked against this (config/grafana). */
 
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 /** The store and the audit answer within a millisecond where all is well. */
 const fastBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
-export function defineMetrics(registry: Registry) {
+const words = <Name extends string>(name: Name, list: string) =>
+  [name, new Set(list.split(' '))] as const
+const interaction = ['interaction', interactions] as const
+const decision = words('decision', 'allowed refused failed')
+const operation = ['operation', storeOperations] as const
+
+export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) {
   const make = makers(registry)
   const { counter, gauge, histogram } = make
+  const tenant = ['tenant', tenants] as const
   return {
     buildInfo: gauge('build_info', 'Always 1.', ['version', 'node']),
     launches: counter('launches_total', 'Launches by what became of them.', [
-      'outcome',
-      'tenant',
-      'code',
+      words('outcome', 'received authorized refused failed'),
+      tenant,
+      ['code', new Set(['none', ...Object.keys(errorTable)])],
     ]),
     activeLaunches: gauge('active_launches', 'Live launches in the store, of all replicas.', []),
     fhirRequests: counter('fhir_requests_total', 'FHIR requests of the app by decision.', [
-      'resource',
-      'interaction',
-      'decision',
-      'tenant',
+      ['resource', resourceTypes],
+      interaction,
+      decision,
+      tenant,
     ]),
     fhirSeconds: histogram(
       'fhir_request_seconds',
       'Time to answer a FHIR request.',
-      ['interaction', 'decision'],
+      [interaction, decision],
       secondsBuckets,
     ),
     upstreamSeconds: histogram(
       'upstream_seconds',
       'Time of the EHR to answer a FHIR request.',
-      ['tenant', 'outcome'],
+      [tenant, words('outcome', '2xx 3xx 4xx 5xx timeout unreachable')],
       secondsBuckets,
     ),
     circuitOpen: gauge('circuit_open', '1 while requests to the EHR are cut off.', ['tenant']),
-    refreshes: counter('token_refreshes_total', 'Token refreshes by result.', ['result', 'tenant']),
+    refreshes: counter('token_refreshes_total', 'Token refreshes by result.', [
+      words('result', 'refreshed refused uncertain'),
+      tenant,
+    ]),
     refreshWaits: histogram(
       'token_refresh_wait_seconds',
       'How long requests waited for a token refresh.',
@@ -48,15 +64,15 @@ export function defineMetrics(registry: Registry) {
     storeSeconds: histogram(
       'store_seconds',
       'Time of the session store to answer.',
-      ['operation'],
+      [operation],
       fastBuckets,
     ),
-    storeFaults: counter('store_faults_total', 'Faults of the session store.', ['operation']),
+    storeFaults: counter('store_faults_total', 'Faults of the session store.', [operation]),
     auditRecords: counter('audit_records_total', 'Audit records written.', []),
     auditCopyLost: counter(
       'audit_copy_lost_total',
       'Records that a copy of the audit did not get.',
-      ['copy'],
+      [words('copy', 'stream stdout repository')],
     ),
     auditRefused: counter('audit_refused_total', 'Records that could not be written.', []),
     auditSeconds: histogram(
@@ -65,7 +81,9 @@ export function defineMetrics(registry: Registry) {
       [],
       fastBuckets,
     ),
-    reloads: counter('reloads_total', 'Reloads of the configuration by result.', ['result']),
+    reloads: counter('reloads_total', 'Reloads of the configuration by result.', [
+      words('result', 'applied refused'),
+    ]),
     watch: watchers(make),
   }
 }
@@ -92,28 +110,29 @@ function watchers({ gauge }: ReturnType<typeof makers>) {
   }
 }
 
+const named = (name: string, help: string) => ({ name: `smart_bff_${name}`, help })
+
 function makers(registry: Registry) {
-  const registers = [registry]
-  const named = <Label extends string>(name: string, help: string, labelNames: Label[]) => ({
-    name: `smart_bff_${name}`,
-    help,
-    labelNames,
-    registers,
-  })
   return {
-    counter: <Label extends string>(name: string, help: string, labels: Label[]) =>
-      new Counter(named(name, help, labels)),
+    counter: <const Of extends Labels>(name: string, help: string, labels: Of) =>
+      createSeriesCounter({ registry, ...named(name, help), labels }),
     gauge: <Label extends string>(
       name: string,
       help: string,
-      labels: Label[],
+      labelNames: Label[],
       collect?: () => void,
-    ) => new Gauge({ ...named(name, help, labels), ...(collect === undefined ? {} : { collect }) }),
-    histogram: <Label extends string>(
+    ) =>
+      new Gauge({
+        ...named(name, help),
+        labelNames,
+        registers: [registry],
+        ...(collect === undefined ? {} : { collect }),
+      }),
+    histogram: <const Of extends Labels>(
       name: string,
       help: string,
-      labels: Label[],
-      buckets: number[],
-    ) => new Histogram({ ...named(name, help, labels), buckets }),
+      labels: Of,
+      bounds: readonly number[],
+    ) => createSeriesHistogram({ registry, ...named(name, help), labels }, bounds),
   }
 }
