@@ -30,7 +30,7 @@ export function inputFor(length: i32): usize {
 }
 
 export let eventsStart: usize = 0
-let eventsEnd: usize = 0
+export let eventsEnd: usize = 0
 /** Memory is taken so much at a time. */
 const step: usize = 262_144
 
@@ -46,6 +46,11 @@ export function newEvent(kind: i32): usize {
 /** The same answer may be looked at again. */
 export function clearEvents(): void {
   eventsEnd = eventsStart
+}
+
+/** Those from here on. */
+export function dropEvents(from: usize): void {
+  eventsEnd = from
 }
 
 export function eventCount(): i32 {

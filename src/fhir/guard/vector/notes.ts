@@ -1,6 +1,7 @@
 import * as codes from '../codes'
+import { eventWords } from '../codes'
 import { hasBinary, isId, isSame } from './bytes'
-import { base, baseLength, clearEvents, newEvent } from './memory'
+import { base, baseLength, clearEvents, dropEvents, eventsEnd, newEvent } from './memory'
 
 /**
  * What a scan notes by the way: where resources, their subjects and the URLs to be rewritten stand. Every answer of
@@ -27,6 +28,16 @@ let linkStart: usize = 0
 export let bundleOnly: bool = true
 let lastResource: usize = 0
 let lastUrl: usize = 0
+/** How many there have been. */
+export let resources: i32 = 0
+
+/** What is made of a text: nothing, or a part of a resource's event, a URL that may be ours to change, an attachment's. */
+export const plain: i32 = 0
+export const part: i32 = 1
+export const ofUrl: i32 = 2
+export const binary: i32 = 4
+/** What was made of the last one. */
+export let noted: i32 = plain
 
 export function clear(): void {
   clearEvents()
@@ -119,7 +130,44 @@ function closeObject(depth: i32): bool {
   store<i64>(event, load<i64>(fact, 32), 44)
   store<i32>(event, <i32>isAlike(event, lastResource), 52)
   lastResource = event
+  resources += 1
   return true
+}
+
+/** The event of one more resource, like the last one's but for the parts, which the caller sets. */
+export function repeat(): usize {
+  const event = newEvent(codes.resourceEvent)
+  if (event !== 0) memory.copy(event, lastResource, eventWords * 4)
+  return event
+}
+
+export function endRepeated(event: usize): void {
+  store<i32>(event, <i32>isAlike(event, lastResource), 52)
+  lastResource = event
+}
+
+/** Where in the last resource's event stands what begins here; 0: nowhere. */
+export function partAt(from: u32): i32 {
+  for (let index: i32 = 0; index < 4; index += 1) {
+    // Type, id, and each subject's reference (codes.ts).
+    const place = index < 2 ? 12 + index * 8 : 32 + (index - 2) * 12
+    if (load<u32>(lastResource + place) === from) return place
+  }
+  return 0
+}
+
+let marked: usize = 0
+let markedUrl: usize = 0
+
+/** What is noted from here on may be forgotten again. */
+export function mark(): void {
+  marked = eventsEnd
+  markedUrl = lastUrl
+}
+
+export function forget(): void {
+  dropEvents(marked)
+  lastUrl = markedUrl
 }
 
 /** Of the same type at the same depth and about the same subject, in the same words, with an id of its own. */
@@ -151,21 +199,27 @@ function isSamePart(left: usize, right: usize): bool {
 
 /** A string as the value of a member that matters. */
 export function text(member: i32, depth: i32, from: usize, to: usize, escaped: bool): bool {
+  noted = plain
   // In a list: links and subjects may be texts, for all that matters here.
   if (isArray(depth)) return member >= codes.link
   switch (member) {
     case codes.resourceType:
+      noted = part
       setPart(factOf(depth), from, to)
       return !escaped
     case codes.id:
+      noted = part
       setPart(factOf(depth) + idFrom, from, to)
       return !escaped
     case codes.reference:
+      noted = part | ofUrl
       return !escaped && noteReference(depth, from, to)
     case codes.fullUrl:
       if (depth !== 3 || holderAt(depth) !== codes.entry) return true
+      noted = ofUrl
       return !escaped && noteUrl(from, to)
     case codes.url:
+      noted = binary
       // An attachment gets a sealed handle, for which its content type is needed too.
       return !escaped && !hasBinary(from, to)
     case codes.location:
@@ -197,7 +251,7 @@ function noteReference(depth: i32, from: usize, to: usize): bool {
 }
 
 /** Only what is under the EHR's base concerns us. */
-function noteUrl(from: usize, to: usize): bool {
+export function noteUrl(from: usize, to: usize): bool {
   const rest = from + baseLength
   if (rest > to || !isSame(base, from, baseLength)) return true
   const event = newEvent(codes.urlEvent)
@@ -225,7 +279,7 @@ function note(kind: i32, from: usize, to: usize): bool {
   return true
 }
 
-function setPart(place: usize, from: usize, to: usize): void {
+export function setPart(place: usize, from: usize, to: usize): void {
   store<i32>(place, <i32>from)
   store<i32>(place, <i32>to, 4)
 }

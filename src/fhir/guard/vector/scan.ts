@@ -1,7 +1,8 @@
-import { bundleMember, none } from '../codes'
+import { bundleMember, entry, none } from '../codes'
 import { eventCount } from './memory'
 import { memberAt } from './names'
 import * as notes from './notes'
+import * as shape from './shape'
 import { afterSpace, escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
 
 export { base, eventsStart, inputFor, room, setBase } from './memory'
@@ -20,6 +21,7 @@ const colon: u8 = 0x3a
  */
 export function scan(from: usize, length: i32): i32 {
   notes.clear()
+  shape.clear()
   const end = from + length
   let at = afterSpace(from)
   let depth = 0
@@ -45,7 +47,10 @@ export function scan(from: usize, length: i32): i32 {
         at = close
       }
       if (member !== none && !notes.text(member, depth, start, at, escaped)) return -1
+      if (shape.open) shape.value(start, at, member === none ? notes.plain : notes.noted)
       at += 1
+    } else if (array && depth === 2 && member === entry && byte === 0x7b && follows(at)) {
+      at = followed
     } else if ((byte | 0x20) === 0x7b) {
       array = byte === 0x5b
       if (!notes.open(array, member, depth, at)) return -1
@@ -53,18 +58,16 @@ export function scan(from: usize, length: i32): i32 {
       at += 1
       if (load<u8>(at) <= space) at = afterSpace(at)
       if (load<u8>(at) !== (array ? 0x5d : 0x7d)) {
-        if (array) member = notes.holderAt(depth)
-        else {
-          at = nameEnd(at, depth)
-          if (at === 0) return -1
-          member = named
-        }
+        at = valueAfter(at, depth, array)
+        if (at === 0) return -1
+        member = named
         continue
       }
     } else {
       if (member !== none && !notes.scalar(member, depth)) return -1
       const close = scalarEnd(at)
       if (close < 0) return -1
+      if (shape.open) shape.value(at, close, shape.scalar)
       at = close
     }
     // It has ended, and perhaps what holds it too.
@@ -79,25 +82,38 @@ export function scan(from: usize, length: i32): i32 {
       at += 1
       if (!notes.close(array, depth, at)) return -1
       depth -= 1
+      if (shape.open && depth === 2) shape.finish(at)
       if (depth === 0) return afterSpace(at) === end ? eventCount() * 2 + i32(notes.bundleOnly) : -1
       array = notes.isArray(depth)
     }
     at += 1
     if (load<u8>(at) <= space) at = afterSpace(at)
-    if (array) member = notes.holderAt(depth)
-    else {
-      at = nameEnd(at, depth)
-      if (at === 0) return -1
-      member = named
-    }
+    at = valueAfter(at, depth, array)
+    if (at === 0) return -1
+    member = named
   }
 }
 
-/** The member that the last name was. */
+/** The place behind the entry that was like the one before. */
+let followed: usize = 0
+
+/** One that is not is remembered, for the next. */
+function follows(at: usize): bool {
+  followed = shape.follow(at)
+  if (followed !== 0) return true
+  shape.begin(at)
+  return false
+}
+
+/** Whose the next value is. */
 let named: i32 = none
 
 /** From the quote of a name to the value behind it; 0: unsure. An escape in a name could spell any name. */
-function nameEnd(at: usize, depth: i32): usize {
+function valueAfter(at: usize, depth: i32, array: bool): usize {
+  if (array) {
+    named = notes.holderAt(depth)
+    return at
+  }
   if (load<u8>(at) !== quote) return 0
   const from = at + 1
   const stops = stopsAt(from)
