@@ -147,9 +147,11 @@ export interface Store {
    */
   keepCheckpoint(instance: string, note: string): Promise<boolean>
   listCheckpoints(): Promise<readonly string[]>
-  /** `audit`: adds to the stream of every replica's newest audit lines, of which about `most` are kept. */
-  addAuditLines(lines: readonly string[], most: number): Promise<void>
+  /** `audit:batches`: adds to the stream of every replica's newest audit lines, of which about `most` are kept. */
+  addAuditBatches(batches: readonly AuditBatch[], most: number): Promise<void>
   /** What came after that id, oldest first; without one from the oldest there is. */
+  readAuditBatches(after: string | undefined, limit: number): Promise<readonly AuditEntry[]>
+  /** `audit`: the same as earlier versions write it, each line by itself. Nobody adds to it here, and one day it is gone. */
   readAuditLines(after: string | undefined, limit: number): Promise<readonly AuditEntry[]>
 
   /**
@@ -187,9 +189,15 @@ export const firstVisitMs = 30 * 1000
 /** Instances whose newest checkpoint is kept. */
 export const checkpointsMost = 10_000
 
+/** Lines that are added as one entry, in whatever form they are kept. */
+export interface AuditBatch {
+  readonly text: string
+  readonly lines: number
+}
+
 export interface AuditEntry {
   readonly id: string
-  readonly line: string
+  readonly text: string
 }
 
 export interface MatrixKey {

@@ -88,15 +88,21 @@ t.test('standard output: a reader that is gone is told once', async (t) => {
 
 t.test('the stream: gathered, in order, and a fault is told, counted and over', async (t) => {
   const kept: string[] = []
+  const batches: number[] = []
   let asked = 0
   let down = false
   const faults: CopyFault[] = []
   const copy = createStreamCopy({
     store: {
-      addAuditLines: async (lines) => {
+      addAuditBatches: async (added) => {
         asked += 1
         if (down) throw new Error('down')
-        kept.push(...lines)
+        for (const { text, lines } of added) {
+          kept.push(...text.split(/(?<=\n)/))
+          batches.push(lines)
+          t.equal(text.split('\n').length - 1, lines)
+          t.ok(text.length <= 65_536 || lines === 1, `${text.length} for ${lines}`)
+        }
       },
     },
     most: 10,
@@ -106,26 +112,34 @@ t.test('the stream: gathered, in order, and a fault is told, counted and over', 
   })
   for (let index = 0; index < 700; index += 1) copy.offer(line(index))
   await until(() => kept.length === 700)
-  t.equal(asked, 2, 'five hundred at once')
-  t.same(kept[699], line(699).trim())
+  t.equal(asked, 1)
+  t.ok(batches.length < 5, `${batches.length} seals`)
+  t.same(
+    kept,
+    Array.from({ length: 700 }, (_, index) => line(index)),
+  )
+  kept.length = 0
   down = true
   copy.offer(line(700) + line(701))
   await until(() => faults.length === 1)
   t.match(faults, [{ kind: 'failing' }])
-  t.equal(copy.status().waiting, (line(700) + line(701)).length - 2, 'they wait')
-  copy.offer('x'.repeat(5_000_000))
+  t.equal(copy.status().waiting, (line(700) + line(701)).length, 'they wait')
+  copy.offer(`${'x'.repeat(5_000_000)}\n`)
   t.equal(copy.status().lost, 1, 'what is too much is not kept, and counted')
   copy.offer(line(702))
   down = false
   await until(() => faults.length === 2)
   t.match(faults[1], { kind: 'recovered', lost: 1 })
   t.same(
-    kept.slice(-3),
-    [700, 701, 702].map((seq) => line(seq).trim()),
+    kept,
+    [700, 701, 702].map((seq) => line(seq)),
     'in their order',
   )
   t.equal(copy.status().waiting, 0)
-  copy.offer(line(703))
+  // As much as is written to the file at once, and a line that is larger than a batch among others.
+  const long = [line(703), line(704, 200_000), line(705), line(706, 65_536), line(707)]
+  copy.offer(long.join(''))
+  copy.offer(line(708, 700_000))
   await copy.close()
-  t.equal(kept.at(-1), line(703).trim(), 'the last are sent at the close')
+  t.same(kept.slice(3), [...long, line(708, 700_000)], 'the last are sent at the close')
 })

@@ -739,31 +739,37 @@ async function auditContract(t: Test, { store, other }: StoreUnderTest): Promise
     )
   })
 
+  const batch = (text: string, lines = 1) => ({ text, lines })
+  const textsOf = (entries: readonly { readonly text: string }[]) => entries.map(({ text }) => text)
+
   await t.test('lines are read in their order, from where one stopped', async (t) => {
-    t.strictSame(await store.readAuditLines(undefined, 10), [])
-    await store.addAuditLines([], 100)
-    await store.addAuditLines(['a', 'b'], 100)
-    await other.addAuditLines(['c'], 100)
-    const first = await other.readAuditLines(undefined, 2)
-    t.strictSame(
-      first.map(({ line }) => line),
-      ['a', 'b'],
-    )
-    const rest = await store.readAuditLines(first[1]?.id, 10)
-    t.strictSame(
-      rest.map(({ line }) => line),
-      ['c'],
-    )
-    t.strictSame(await store.readAuditLines(rest[0]?.id, 10), [])
+    t.strictSame(await store.readAuditBatches(undefined, 10), [])
+    await store.addAuditBatches([], 100)
+    await store.addAuditBatches([batch('a'), batch('b')], 100)
+    await other.addAuditBatches([batch('c')], 100)
+    const first = await other.readAuditBatches(undefined, 2)
+    t.strictSame(textsOf(first), ['a', 'b'])
+    const rest = await store.readAuditBatches(first[1]?.id, 10)
+    t.strictSame(textsOf(rest), ['c'])
+    t.strictSame(await store.readAuditBatches(rest[0]?.id, 10), [])
+    t.strictSame(await store.readAuditLines(undefined, 10), [], 'in this form alone')
   })
 
-  await t.test('the stream is bounded', async (t) => {
-    const lines = Array.from({ length: 1000 }, (_, n) => `line ${n}`)
-    await store.addAuditLines(lines, 300)
-    const kept = await store.readAuditLines(undefined, 5000)
-    // Redis trims whole nodes of its tree: about as many.
-    t.ok(kept.length >= 300 && kept.length <= 500, String(kept.length))
-    t.equal(kept.at(-1)?.line, 'line 999')
+  await t.test('the stream is bounded by its lines, however many stand together', async (t) => {
+    const most = 300
+    for (const size of [1, 100, 7, 1]) {
+      for (let added = 0; added < 2 * most; added += 50 * size) {
+        await store.addAuditBatches(
+          Array.from({ length: 50 }, (_, n) => batch(`${size} ${added + n * size}`, size)),
+          most,
+        )
+      }
+      const kept = await store.readAuditBatches(undefined, 5000)
+      const lines = textsOf(kept).reduce((sum, text) => sum + Number(text.split(' ')[0]), 0)
+      t.ok(lines >= most && lines < most + size, `${size} together: ${lines}`)
+      const last = Math.ceil(600 / (50 * size)) * 50 * size - size
+      t.equal(kept.at(-1)?.text, `${size} ${last}`)
+    }
   })
 }
 

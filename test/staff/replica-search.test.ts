@@ -77,10 +77,10 @@ t.test('a launch on one replica is found on the site of the other at once', asyn
 
 t.test('entries that nobody of ours wrote are told, and stop nothing', async (t) => {
   const raw = new Redis(redis.url)
-  await raw.xadd(auditName, '*', 'line', 'John Smith')
+  await raw.xadd(auditName, '*', 'lines', 'John Smith')
   await raw.xadd(auditName, '*', 'other', 'x', 'line', '{"seq":1}')
   const [, fields] = (await raw.xrevrange(auditName, '+', '-', 'COUNT', 3)).at(-1) ?? []
-  await raw.xadd(auditName, '*', 'line', (fields?.[1] ?? '').slice(0, -3))
+  await raw.xadd(auditName, '*', 'lines', (fields?.[1] ?? '').slice(0, -3))
   await raw.quit()
   const launch = await workThere()
   t.match(await until(() => recordsOf({ launch }), isWhole), launch)

@@ -231,11 +231,12 @@ const races: Readonly<Record<keyof typeof scripts, Race>> = {
     t.ok(notes.includes(`${instance}\n11\nhash`), 'the highest is not overwritten')
   },
 
-  bffAddAuditLines: async (t, { at, all }) => {
+  bffAddAuditBatches: async (t, { at, all }) => {
     const mark = id()
-    await all(12, (store, n) => store.addAuditLines([`${mark} ${n}a`, `${mark} ${n}b`], 10_000))
-    const lines = (await at(0).readAuditLines(undefined, 10_000)).map(({ line }) => line)
-    t.equal(lines.filter((line) => line.startsWith(mark)).length, 24)
+    const batch = (text: string) => ({ text: `${mark} ${text}`, lines: 1 })
+    await all(12, (store, n) => store.addAuditBatches([batch(`${n}a`), batch(`${n}b`)], 10_000))
+    const entries = await at(0).readAuditBatches(undefined, 10_000)
+    t.equal(entries.filter(({ text }) => text.startsWith(mark)).length, 24)
   },
 
   bffAddToMatrix: async (t, { at, all }) => {

@@ -97,7 +97,7 @@ const backgroundNames = new Set(
 )
 
 const isBackground = ({ name, key }: SeenCommand): boolean =>
-  backgroundNames.has(name) || /^(check:|beat:|audit$|checkpoints$)/.test(key)
+  backgroundNames.has(name) || /^(check:|beat:|audit(:batches)?$|checkpoints$)/.test(key)
 
 /** The ways to spoil command number `step`: all of them, or both cuts and by turns one of the others. */
 export function waysAt(step: number, all: boolean): readonly Spoiled[] {

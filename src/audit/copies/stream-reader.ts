@@ -1,4 +1,4 @@
-import type { Store } from '../../store/store.ts'
+import type { AuditEntry, Store } from '../../store/store.ts'
 import type { StreamedCount } from '../search-index/streamed.ts'
 
 /** Carries what other replicas wrote from the store to this replica's search index, once a second. */
@@ -12,7 +12,7 @@ export interface StreamReader {
 }
 
 export interface StreamReaderDeps {
-  readonly store: Pick<Store, 'readAuditLines'>
+  readonly store: Pick<Store, 'readAuditBatches' | 'readAuditLines'>
   readonly index: { addStreamed(lines: readonly string[]): Promise<StreamedCount> }
   readonly now: () => number
   /** Entries that are no records of ours, or records that never came. */
@@ -23,23 +23,43 @@ export interface StreamReaderDeps {
   readonly everyMs?: number
 }
 
-const atOnce = 1000
+/** Of the index at once: searches wait so long. */
+const linesAtOnce = 1000
+const batchesAtOnce = 50
 
 export function createStreamReader(deps: StreamReaderDeps): StreamReader {
   const { store, index, now, onFault, everyMs = 1000 } = deps
-  let after: string | undefined
   let corrupt = 0
   let missing = 0
   let failingSince: number | undefined
   let closed = false
   let running: Promise<void> | undefined
 
+  /** Reads on from where it stopped; one page in memory at a time. */
+  function follow(page: Store['readAuditLines'], atOnce: number): () => Promise<void> {
+    let after: string | undefined
+    return async function onward() {
+      const entries = await page(after, atOnce)
+      await add(entries.flatMap(linesOf))
+      after = entries.at(-1)?.id ?? after
+      if (entries.length === atOnce && !closed) return onward()
+    }
+  }
+
+  async function add(lines: readonly string[]): Promise<void> {
+    for (let start = 0; start < lines.length; start += linesAtOnce) {
+      // oxlint-disable-next-line no-await-in-loop -- in their order
+      tell(await index.addStreamed(lines.slice(start, start + linesAtOnce)))
+    }
+  }
+
+  const readEarlier = follow((after, limit) => store.readAuditLines(after, limit), linesAtOnce)
+  const readBatches = follow((after, limit) => store.readAuditBatches(after, limit), batchesAtOnce)
+
+  /** What an instance wrote before its upgrade comes first. */
   async function read(): Promise<void> {
-    const entries = await store.readAuditLines(after, atOnce)
-    if (entries.length > 0) tell(await index.addStreamed(entries.map(({ line }) => line)))
-    after = entries.at(-1)?.id ?? after
-    // One page in memory at a time.
-    if (entries.length === atOnce && !closed) return read()
+    await readEarlier()
+    await readBatches()
     failingSince = undefined
   }
 
@@ -71,3 +91,7 @@ export function createStreamReader(deps: StreamReaderDeps): StreamReader {
     },
   }
 }
+
+/** The text of one line has no end; a text that did not open is one line, of nothing. */
+const linesOf = ({ text }: AuditEntry): readonly string[] =>
+  (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n')

@@ -1,4 +1,4 @@
-import type { Store } from '../../store/store.ts'
+import type { AuditBatch, Store } from '../../store/store.ts'
 
 /**
  * The newest records for every replica's search index, through the store that they share. Gathered for a quarter of a
@@ -25,7 +25,7 @@ export type CopyFault =
   | { readonly kind: 'recovered'; readonly lost: number }
 
 export interface StreamDeps {
-  readonly store: Pick<Store, 'addAuditLines'>
+  readonly store: Pick<Store, 'addAuditBatches'>
   /** Records that the stream keeps, about. */
   readonly most: number
   readonly now: () => number
@@ -34,7 +34,9 @@ export interface StreamDeps {
 }
 
 const mostWaiting = 4_194_304
-const linesAtOnce = 500
+const mostAtOnce = 524_288
+/** What is sealed as one costs hardly more than a line by itself, and must be little enough to be held many at a time. */
+const mostInBatch = 65_536
 const againMs = 1000
 
 export function createStreamCopy(deps: StreamDeps): Copy {
@@ -50,18 +52,18 @@ export function createStreamCopy(deps: StreamDeps): Copy {
   async function flush(): Promise<void> {
     timer = undefined
     while (queue.length > 0) {
-      const lines = queue.slice(0, linesAtOnce)
+      const texts = firstOf(queue)
       try {
         // oxlint-disable-next-line no-await-in-loop -- in their order
-        await store.addAuditLines(lines, most)
+        await store.addAuditBatches(batchesOf(texts.join('')), most)
       } catch {
         if (failingSince === undefined) onFault({ kind: 'failing', code: undefined })
         failingSince ??= now()
         arm(againMs)
         return
       }
-      queue = queue.slice(lines.length)
-      for (const line of lines) waiting -= line.length
+      queue = queue.slice(texts.length)
+      for (const text of texts) waiting -= text.length
     }
     if (failingSince === undefined) return
     failingSince = undefined
@@ -80,14 +82,13 @@ export function createStreamCopy(deps: StreamDeps): Copy {
 
   return {
     offer(text) {
-      const lines = text.split('\n').filter(Boolean)
       // The index of another replica shows the gap by the numbers of the records.
       if (waiting + text.length > mostWaiting) {
-        lost += lines.length
+        lost += countLines(text)
         return
       }
-      for (const line of lines) waiting += line.length
-      queue.push(...lines)
+      waiting += text.length
+      queue.push(text)
       arm(gatherMs)
     },
     status: () => ({ waiting, lost, failingSince }),
@@ -98,4 +99,34 @@ export function createStreamCopy(deps: StreamDeps): Copy {
       clearTimeout(timer)
     },
   }
+}
+
+/** As many as are sent at once, and one in any case. */
+function firstOf(queue: readonly string[]): readonly string[] {
+  let length = 0
+  const end = queue.findIndex((text) => (length += text.length) > mostAtOnce)
+  return end === -1 ? queue : queue.slice(0, Math.max(1, end))
+}
+
+function batchesOf(text: string): readonly AuditBatch[] {
+  const batches: AuditBatch[] = []
+  for (let start = 0; start < text.length;) {
+    const batch = firstLines(text, start)
+    batches.push({ text: batch, lines: countLines(batch) })
+    start += batch.length
+  }
+  return batches
+}
+
+/** Whole lines, as many as are sealed as one; a longer one by itself. */
+function firstLines(text: string, start: number): string {
+  if (text.length - start <= mostInBatch) return text.slice(start)
+  const end = text.lastIndexOf('\n', start + mostInBatch - 1) + 1
+  return text.slice(start, end > start ? end : text.indexOf('\n', start) + 1)
+}
+
+function countLines(text: string): number {
+  let lines = 0
+  for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) lines += 1
+  return lines
 }

@@ -7,7 +7,7 @@ import type { SearchIndex } from './search-index.ts'
 /** The search index as the configuration has it: fed by the files here, and by the stream for other replicas. */
 export interface StartIndexDeps {
   readonly config: Pick<Config, 'audit' | 'instance' | 'store'>
-  readonly store: Pick<Store, 'readAuditLines'>
+  readonly store: Pick<Store, 'readAuditBatches' | 'readAuditLines'>
   readonly now: () => number
   readonly onFault: (error: unknown) => void
 }

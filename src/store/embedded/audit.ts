@@ -1,15 +1,15 @@
 import { checkpointsMost } from '../store.ts'
-import type { AuditEntry, Store } from '../store.ts'
+import type { AuditBatch, AuditEntry, Store } from '../store.ts'
 
 type AuditPart = Pick<
   Store,
-  'keepCheckpoint' | 'listCheckpoints' | 'addAuditLines' | 'readAuditLines'
+  'keepCheckpoint' | 'listCheckpoints' | 'addAuditBatches' | 'readAuditBatches' | 'readAuditLines'
 >
 
 /** In one process there is nobody else to tell; it is kept all the same, so that both stores are one contract. */
 export function auditPart(): AuditPart {
   const notes = new Map<string, string>()
-  let entries: AuditEntry[] = []
+  let entries: (AuditEntry & AuditBatch)[] = []
   let last = 0
   return {
     keepCheckpoint: async (instance, note) => {
@@ -21,12 +21,18 @@ export function auditPart(): AuditPart {
       return true
     },
     listCheckpoints: async () => [...notes.values()],
-    addAuditLines: async (lines, most) => {
-      entries = [...entries, ...lines.map((line) => ({ id: String((last += 1)), line }))]
-      if (entries.length > most) entries = entries.slice(-most)
+    addAuditBatches: async (batches, most) => {
+      entries.push(...batches.map((batch) => ({ id: String((last += 1)), ...batch })))
+      let held = entries.reduce((sum, { lines }) => sum + lines, 0)
+      const first = entries.findIndex(({ lines }) => (held -= lines) < most)
+      entries = entries.slice(first)
     },
-    readAuditLines: async (after, limit) =>
-      entries.filter(({ id }) => Number(id) > Number(after ?? 0)).slice(0, limit),
+    readAuditBatches: async (after, limit) =>
+      entries
+        .filter(({ id }) => Number(id) > Number(after ?? 0))
+        .slice(0, limit)
+        .map(({ id, text }) => ({ id, text })),
+    readAuditLines: async () => [],
   }
 }
 

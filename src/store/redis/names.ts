@@ -38,7 +38,10 @@ export const countName = (name: string): string => `count:${name}`
 
 export const indexName = (name: string): string => `index:${name}`
 
-export const auditName = 'audit'
+export const auditName = 'audit:batches'
+
+/** As earlier versions write them, one by one. */
+export const auditLinesName = 'audit'
 
 export const checkpointsName = 'checkpoints'
 

@@ -252,12 +252,27 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 `
 
-/** KEYS: stream. ARGV: most entries, then lines. */
-const addAuditLines = `
-for index = 2, #ARGV do
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'line', ARGV[index])
+/**
+ * KEYS: stream. ARGV: most lines, then each batch and how many lines it has. An entry is one line where nobody works and a
+ * hundred under load, so each says how many were added up to it: the oldest goes when those behind it are enough. One
+ * that says nothing of the kind is not ours.
+ */
+const addAuditBatches = `
+local most = tonumber(ARGV[1])
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local before = last and tonumber(last[2][4]) or 0
+local upTo = before
+for index = 2, #ARGV, 2 do
+  upTo = upTo + tonumber(ARGV[index + 1])
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, '*', 'lines', ARGV[index], 'upTo', upTo)
 end
-return #ARGV - 1
+for _ = 1, upTo - before + 100 do
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  local behind = upTo - (tonumber(first[2][4]) or 0)
+  if behind >= 0 and behind < most then break end
+  redis.call('XDEL', KEYS[1], first[1])
+end
+return upTo - before
 `
 
 /** In the form that ioredis takes; without `numberOfKeys` the caller says how many. */
@@ -279,7 +294,7 @@ export const scripts = {
   bffAddToIndex: { lua: addToIndex, numberOfKeys: 1 },
   bffAddToMatrix: { lua: addToMatrix, numberOfKeys: 1 },
   bffKeepCheckpoint: { lua: keepCheckpoint, numberOfKeys: 1 },
-  bffAddAuditLines: { lua: addAuditLines, numberOfKeys: 1 },
+  bffAddAuditBatches: { lua: addAuditBatches, numberOfKeys: 1 },
 } as const
 
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>
