@@ -30,9 +30,9 @@ export const bundleMember = 19
 /** What was found: one event is `eventWords` numbers, of which the first says what the others mean. */
 export const eventWords = 14
 
-/** kind, depth, holder, type from, to, id from, to, and twice: subject member, reference from, to; alike. */
+/** kind, depth, holder, type from, to, id from, to, and twice: subject member, reference from, to; how many are like it. */
 export const resourceEvent = 1
-/** kind, from, to of a URL under the EHR's base, after the base; alike: its type is the last one's and its id an id. */
+/** kind, from, to of a URL under the EHR's base, and which of them it is; it stands for those behind it that are not told. */
 export const urlEvent = 2
 /** kind, from, to of the value of the outermost object's `link`, brackets included. */
 export const linkEvent = 3

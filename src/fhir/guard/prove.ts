@@ -1,13 +1,12 @@
 import { isUtf8 } from 'node:buffer'
-import { isId } from '../../smart/interactions.ts'
 import { patientFreeTypes } from '../../smart/patient-free.ts'
-import { subjects } from '../../smart/tables/subjects.ts'
 import type { Expectation } from '../expectation.ts'
 import { isRecordPath } from '../record-path.ts'
 import * as codes from './codes.ts'
+import { isAsked, isProved, isText, isTextAt, typeAt } from './prove-resource.ts'
 import { createScanner } from './scan.ts'
 import type { Scan } from './scan.ts'
-import { createSplice } from './splice.ts'
+import { createSplice, firstFrom } from './splice.ts'
 import type { Splice } from './splice.ts'
 import { createVector } from './vector.ts'
 
@@ -26,9 +25,9 @@ export interface Proved extends Proof {
 interface Proof {
   readonly count: number
   /** Where URLs of records begin under the EHR's base, whose so many bytes the rewrite step replaces. */
-  readonly urls: readonly number[]
+  readonly urls: Int32Array
   readonly baseBytes: number
-  /** Where the value of `Bundle.link` stands. */
+  /** Where the value of `Bundle.link` stands; none of the URLs is in it. */
   readonly link: Span | undefined
 }
 
@@ -59,9 +58,8 @@ function proveScan(scan: Scan, expected: Expectation, patient: string): Proof | 
   const { events, memory, origin } = scan
   const single = expected.shape === 'resource'
   if (!single && !scan.bundleOnly) return undefined
-  const judge = createTypeJudge(scan, expected, patient)
   const baseBytes = Buffer.byteLength(expected.base)
-  const urls = createUrls(scan, baseBytes)
+  const records = createRecords(scan, baseBytes)
   let link: Span | undefined
   let count = 0
   let typed = single
@@ -70,153 +68,64 @@ function proveScan(scan: Scan, expected: Expectation, patient: string): Proof | 
     const first = events[at + 1]!
     const second = events[at + 2]!
     const kind = events[at]!
-    if (kind === codes.urlEvent) urls.add(at)
+    if (kind === codes.urlEvent) records.add(first, second, events[at + 3]!)
     else if (kind === codes.typeEvent) {
       typed ||= searchTypes.some((type) => isText(memory, first, second, type))
     } else if (kind === codes.linkEvent) {
       // Of a record it is an element of its own, such as Patient.link; only a Bundle's holds pages.
-      if (single) continue
-      link = { start: first - origin, end: second - origin }
-      urls.removeFrom(link.start)
+      if (!single) link = { start: first - origin, end: second - origin }
     } else if (first === 1) {
-      rooted = single ? judge.root(at) : judge.isBundle(at)
+      rooted = single ? isAsked(scan, at, expected, patient) : isTextAt(scan, at + 3, 'Bundle')
       if (!rooted) return undefined
     } else if (second === codes.contained) {
-      if (!judge.contained(at)) return undefined
+      if (!patientFreeTypes.has(typeAt(scan, at, expected))) return undefined
     } else {
       // In a search a resource stands at one place: Bundle.entry[].resource, the fourth level.
-      if (single || first !== 4 || !judge.standing(at)) return undefined
-      count += 1
+      if (single || first !== 4) return undefined
+      const more = events[at + 13]!
+      if (!isProved(scan, at, expected, patient, more)) return undefined
+      count += 1 + more
     }
   }
   if (!rooted || !typed) return undefined
-  return { count: single ? 1 : count, urls: urls.list, baseBytes, link }
+  const urls = records.list()
+  if (link !== undefined && hasAny(urls, link)) return undefined
+  return { count: single ? 1 : count, urls, baseBytes, link }
 }
 
 const searchTypes = ['searchset', 'collection']
 
-/** Compared where it stands; as Latin-1, which is what names and ids are of. */
-function isText(memory: Buffer, from: number, to: number, text: string): boolean {
-  if (to - from !== text.length) return false
-  for (let at = 0; at < text.length; at += 1) {
-    if (memory[from + at] !== text.charCodeAt(at)) return false
-  }
-  return true
-}
-
-interface Urls {
-  readonly list: readonly number[]
-  add(at: number): void
-  /** What is replaced as a whole has no places in it. */
-  removeFrom(start: number): void
+interface Records {
+  /** A URL, from here to there, and which of all it is: those behind it are like it, up to the next one that is added. */
+  add(from: number, to: number, index: number): void
+  list(): Int32Array
 }
 
 /** Which of the URLs under the EHR's base lead to a record. */
-function createUrls({ events, memory, origin }: Scan, baseBytes: number): Urls {
-  const list: number[] = []
-  let lastIsRecord = false
+function createRecords({ events, memory, urls, urlCount }: Scan, baseBytes: number): Records {
+  const parts: Int32Array[] = []
+  /** The first of those that do, up to where the next begins that does not. */
+  let first = -1
+  const end = (index: number): void => {
+    if (first !== -1) parts.push(events.slice(urls + first, urls + index))
+    first = -1
+  }
   return {
-    list,
-    add: (at) => {
-      const start = events[at + 1]!
-      // Like the last one, which led to a record: so does this.
-      if (!lastIsRecord || events[at + 3] === 0) {
-        const path = memory.toString('latin1', start + baseBytes, events[at + 2])
-        lastIsRecord = isRecordPath(path)
-      }
-      if (lastIsRecord) list.push(start - origin)
+    add: (from, to, index) => {
+      const isRecord = isRecordPath(memory.toString('latin1', from + baseBytes, to))
+      if (!isRecord) end(index)
+      else if (first === -1) first = index
     },
-    removeFrom: (start) => {
-      while ((list.at(-1) ?? -1) >= start) list.pop()
+    list: () => {
+      end(urlCount)
+      const [only, ...others] = parts
+      if (only === undefined) return new Int32Array()
+      return others.length === 0 ? only : Int32Array.from(parts.flatMap((part) => [...part]))
     },
   }
 }
 
-interface TypeJudge {
-  root(at: number): boolean
-  isBundle(at: number): boolean
-  standing(at: number): boolean
-  contained(at: number): boolean
-}
-
-/** What has to hold for a type. */
-interface TypeRule {
-  readonly allowed: boolean
-  /** The member to look at; none for patient-free types; of a Patient its own id. */
-  readonly subject: number
-}
-
-const ownId = -1
-
-function createTypeJudge(
-  { events, memory }: Scan,
-  expected: Expectation,
-  patient: string,
-): TypeJudge {
-  const rules = new Map<string, TypeRule>()
-  const own = `Patient/${patient}`
-  /** The last one was proved, by what the scan compares. */
-  let lastProved = false
-
-  /** The text of which the two places are told from there on. */
-  const textAt = (at: number): string => memory.toString('latin1', events[at], events[at + 1])
-  const isTextAt = (at: number, text: string): boolean =>
-    isText(memory, events[at]!, events[at + 1]!, text)
-  const typeAt = (at: number): string =>
-    isTextAt(at + 3, expected.resource) ? expected.resource : textAt(at + 3)
-  const idAt = (at: number): string => (events[at + 5] === 0 ? '' : textAt(at + 5))
-
-  const ruleOf = (type: string): TypeRule => {
-    const rule = rules.get(type) ?? makeRule(type, expected)
-    rules.set(type, rule)
-    return rule
-  }
-
-  const hasSubject = (subject: number, at: number): boolean => {
-    let slot = at + 7
-    if (events[slot] !== subject) slot = at + 10
-    if (events[slot] !== subject) return false
-    return isTextAt(slot + 1, own) || isTextAt(slot + 1, `${expected.base}/${own}`)
-  }
-
-  const prove = (at: number): boolean => {
-    const { allowed, subject } = ruleOf(typeAt(at))
-    const id = idAt(at)
-    lastProved = false
-    if (!allowed || !isId(id)) return false
-    if (subject === ownId) return id === patient
-    lastProved = subject === codes.none || hasSubject(subject, at)
-    return lastProved
-  }
-
-  return {
-    // Of the last one's type and subject, in the same words.
-    standing: (at) => (lastProved && events[at + 13] === 1) || prove(at),
-    root: (at) => isTextAt(at + 3, expected.resource) && idAt(at) === expected.id && prove(at),
-    isBundle: (at) => isTextAt(at + 3, 'Bundle'),
-    contained: (at) => {
-      lastProved = false
-      return patientFreeTypes.has(typeAt(at))
-    },
-  }
-}
-
-function makeRule(type: string, expected: Expectation): TypeRule {
-  const allowed = expected.permits(type).kind === 'all'
-  if (type === 'Patient') return { allowed, subject: ownId }
-  if (patientFreeTypes.has(type)) return { allowed, subject: codes.none }
-  const path = Object.hasOwn(subjects, type) ? subjects[type]?.path : undefined
-  const subject = path === undefined ? undefined : subjectMembers[path]
-  return subject === undefined ? { allowed: false, subject: codes.none } : { allowed, subject }
-}
-
-/** Types whose subject stands deeper or among several are judged in full. */
-const subjectMembers: Readonly<Record<string, number>> = {
-  subject: codes.subject,
-  patient: codes.patient,
-  beneficiary: codes.beneficiary,
-  candidate: codes.candidate,
-  individual: codes.individual,
-  for: codes.forMember,
-  deliverTo: codes.deliverTo,
+function hasAny(urls: Int32Array, { start, end }: Span): boolean {
+  const index = firstFrom(urls, start)
+  return index < urls.length && urls[index]! < end
 }

@@ -23,6 +23,9 @@ export interface Scan {
   readonly first: number
   readonly end: number
   readonly memory: Buffer
+  /** Where in the answer the URLs begin that are under the EHR's base, in their order: of these words on, so many. */
+  readonly urls: number
+  readonly urlCount: number
   /** Where the answer begins in it. */
   readonly origin: number
   /** The outermost object has only such members as a Bundle has. */
@@ -55,6 +58,8 @@ export function createScanner(vector: Vector): Scanner {
         first,
         end: first + (found >> 1) * eventWords,
         memory: vector.look(),
+        urls: vector.listStart.value >> 2,
+        urlCount: (vector.listEnd.value - vector.listStart.value) >> 2,
         origin,
         bundleOnly: (found & 1) === 1,
       }

@@ -5,7 +5,7 @@ export type Splice = (bytes: Buffer, edits: Edits, allocate: Allocate) => Buffer
 
 /** The same text at many places, in their order, each time instead of `cut` bytes; and another one at one more place. */
 export interface Edits {
-  readonly places: readonly number[]
+  readonly places: Int32Array
   readonly cut: number
   readonly text: string
   /** None of the places is in it. */
@@ -34,13 +34,8 @@ export function createSplice(vector: Vector): Splice {
     if (room === 0) return spliceHere(bytes, { ...edits, other }, allocate(size))
 
     const memory = vector.look()
-    const words = vector.words()
-    let word = room >> 2
-    for (const place of places) {
-      words[word] = origin + place
-      word += 1
-    }
-    const textAt = word * 4
+    vector.words().set(places, room >> 2)
+    const textAt = room + places.length * 4
     memory.write(text, textAt)
     const target = textAt + textBytes
     /** From start to end of the answer, with the places from first to last. */
@@ -55,7 +50,7 @@ export function createSplice(vector: Vector): Splice {
         textBytes,
         to,
       )
-    const before = countBefore(places, other.start)
+    const before = firstFrom(places, other.start)
     const middle = part(0, other.start, 0, before, target)
     memory.write(other.text, middle)
     part(other.end, bytes.length, before, places.length, middle + otherBytes)
@@ -67,9 +62,16 @@ export function createSplice(vector: Vector): Splice {
 
 const nothing = ''
 
-function countBefore(places: readonly number[], start: number): number {
-  const index = places.findIndex((place) => place >= start)
-  return index === -1 ? places.length : index
+/** The index of the first that is not before `start`. */
+export function firstFrom(places: Int32Array, start: number): number {
+  let low = 0
+  let high = places.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (places[middle]! < start) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The same where the vector's memory has no room. */
@@ -78,8 +80,8 @@ function spliceHere(
   { places, cut, text, other }: Edits & { readonly other: Edit },
   body: Buffer,
 ): Buffer {
-  const before = countBefore(places, other.start)
-  const edits = places.map((start) => ({ start, end: start + cut, text }))
+  const before = firstFrom(places, other.start)
+  const edits = Array.from(places, (start) => ({ start, end: start + cut, text }))
   let from = 0
   let to = 0
   for (const edit of [...edits.slice(0, before), other, ...edits.slice(before)]) {

@@ -6,6 +6,8 @@ interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
   readonly base: Place
   readonly eventsStart: Place
+  readonly listStart: Place
+  readonly listEnd: Place
   setBase(length: number): number
   learn(from: number, length: number, member: number): number
   inputFor(length: number): number

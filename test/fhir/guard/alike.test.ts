@@ -98,12 +98,22 @@ t.test('a value of another patient, type or form behind one that was proved', (t
   t.end()
 })
 
+t.test('the subject is looked at where another patient stands before it', (t) => {
+  const one = plain.replace('"subject"', '"patient":{"reference":"Patient/p1"},"subject"')
+  t.equal(together(one, one), 'proved')
+  t.equal(together(one, one.replace('p1","display"', 'p2","display"')), 'refused')
+  t.end()
+})
+
 t.test('contained resources are looked at in every entry', (t) => {
   const medication = '"contained":[{"resourceType":"Medication","id":"m"}],"status"'
   const one = plain.replace('"status"', medication)
   t.equal(together(one, one, one), 'proved')
   t.equal(together(one, one.replace('Medication', 'Patient')), 'refused')
   t.equal(together(one, one.replace('Medication', 'Observation')), 'refused')
+  const about = '{"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/p1"}}'
+  const other = plain.replace('"status"', `"contained":[${about}],"status"`)
+  t.equal(together(plain, other), 'judged', 'like the resource before it, but in another place')
   t.end()
 })
 

@@ -1,7 +1,8 @@
 import * as codes from '../codes'
-import { eventWords } from '../codes'
-import { hasBinary, isId, isSame } from './bytes'
-import { base, baseLength, clearEvents, dropEvents, eventsEnd, newEvent } from './memory'
+import { hasBinary } from './bytes'
+import { newEvent } from './memory'
+import * as resources from './resources'
+import * as urls from './urls'
 
 /**
  * What a scan notes by the way: where resources, their subjects and the URLs to be rewritten stand. Every answer of
@@ -14,7 +15,7 @@ const arrays = memory.data(101)
 const holders = memory.data(101)
 const seen = memory.data(101 * 4, 16)
 
-/** For each depth what a resource event tells of the object, from its fourth number on. */
+/** For each depth what is known of the object as a resource (resources.ts). */
 const facts = memory.data(101 * 40, 16)
 const factBytes: i32 = 40
 // Of a fact: type from, to; id from, to; twice member, reference from, to.
@@ -26,12 +27,8 @@ const secondSubject: usize = 28
 let linkStart: usize = 0
 /** The outermost object has only such members as a Bundle has. */
 export let bundleOnly: bool = true
-let lastResource: usize = 0
-let lastUrl: usize = 0
-/** How many there have been. */
-export let resources: i32 = 0
 
-/** What is made of a text: nothing, or a part of a resource's event, a URL that may be ours to change, an attachment's. */
+/** What is made of a text: nothing, or a part of a resource's record, a URL that may be ours to change, an attachment's. */
 export const plain: i32 = 0
 export const part: i32 = 1
 export const ofUrl: i32 = 2
@@ -40,11 +37,10 @@ export const binary: i32 = 4
 export let noted: i32 = plain
 
 export function clear(): void {
-  clearEvents()
+  resources.clear()
+  urls.clear()
   linkStart = 0
   bundleOnly = true
-  lastResource = 0
-  lastUrl = 0
 }
 
 /** A member of the outermost object. */
@@ -120,81 +116,7 @@ function closeObject(depth: i32): bool {
     return depth > 1
   }
   if (depth > 1 && under !== codes.resource && under !== codes.contained) return false
-  const event = newEvent(codes.resourceEvent)
-  if (event === 0) return false
-  store<i32>(event, depth, 4)
-  store<i32>(event, under, 8)
-  const fact = factOf(depth)
-  v128.store(event, v128.load(fact), 12)
-  v128.store(event, v128.load(fact, 16), 28)
-  store<i64>(event, load<i64>(fact, 32), 44)
-  store<i32>(event, <i32>isAlike(event, lastResource), 52)
-  lastResource = event
-  resources += 1
-  return true
-}
-
-/** The event of one more resource, like the last one's but for the parts, which the caller sets. */
-export function repeat(): usize {
-  const event = newEvent(codes.resourceEvent)
-  if (event !== 0) memory.copy(event, lastResource, eventWords * 4)
-  return event
-}
-
-export function endRepeated(event: usize): void {
-  store<i32>(event, <i32>isAlike(event, lastResource), 52)
-  lastResource = event
-}
-
-/** Where in the last resource's event stands what begins here; 0: nowhere. */
-export function partAt(from: u32): i32 {
-  for (let index: i32 = 0; index < 4; index += 1) {
-    // Type, id, and each subject's reference (codes.ts).
-    const place = index < 2 ? 12 + index * 8 : 32 + (index - 2) * 12
-    if (load<u32>(lastResource + place) === from) return place
-  }
-  return 0
-}
-
-let marked: usize = 0
-let markedUrl: usize = 0
-
-/** What is noted from here on may be forgotten again. */
-export function mark(): void {
-  marked = eventsEnd
-  markedUrl = lastUrl
-}
-
-export function forget(): void {
-  dropEvents(marked)
-  lastUrl = markedUrl
-}
-
-/** Of the same type at the same depth and about the same subject, in the same words, with an id of its own. */
-function isAlike(event: usize, last: usize): bool {
-  if (last === 0 || load<i64>(event, 4) !== load<i64>(last, 4)) return false
-  const fact = event + 12
-  const other = last + 12
-  return (
-    isSamePart(fact, other) &&
-    isId(load<u32>(fact, idFrom), load<u32>(fact, idFrom + 4)) &&
-    isSameSubject(fact + firstSubject, other + firstSubject) &&
-    isSameSubject(fact + secondSubject, other + secondSubject)
-  )
-}
-
-function isSameSubject(left: usize, right: usize): bool {
-  const member = load<i32>(left)
-  if (member !== load<i32>(right)) return false
-  return member === 0 || isSamePart(left + 4, right + 4)
-}
-
-/** Two places that each say where something stands. */
-function isSamePart(left: usize, right: usize): bool {
-  const from = load<i32>(left)
-  const other = load<i32>(right)
-  const length = load<i32>(left, 4) - from
-  return length === load<i32>(right, 4) - other && isSame(from, other, length)
+  return resources.note(depth, under, factOf(depth))
 }
 
 /** A string as the value of a member that matters. */
@@ -217,7 +139,7 @@ export function text(member: i32, depth: i32, from: usize, to: usize, escaped: b
     case codes.fullUrl:
       if (depth !== 3 || holderAt(depth) !== codes.entry) return true
       noted = ofUrl
-      return !escaped && noteUrl(from, to)
+      return !escaped && urls.note(from, to)
     case codes.url:
       noted = binary
       // An attachment gets a sealed handle, for which its content type is needed too.
@@ -247,28 +169,7 @@ function noteReference(depth: i32, from: usize, to: usize): bool {
     store<i32>(slot, under)
     setPart(slot + 4, from, to)
   }
-  return noteUrl(from, to)
-}
-
-/** Only what is under the EHR's base concerns us. */
-export function noteUrl(from: usize, to: usize): bool {
-  const rest = from + baseLength
-  if (rest > to || !isSame(base, from, baseLength)) return true
-  const event = newEvent(codes.urlEvent)
-  if (event === 0) return false
-  store<i32>(event, <i32>from, 4)
-  store<i32>(event, <i32>to, 8)
-  store<i32>(event, <i32>isAlikeUrl(rest, to), 12)
-  lastUrl = rest
-  return true
-}
-
-/** `Type/id`, of the type that the last one had. */
-function isAlikeUrl(from: usize, to: usize): bool {
-  let slash = from
-  while (slash < to && load<u8>(slash) !== 0x2f) slash += 1
-  if (lastUrl === 0 || slash === to) return false
-  return isSame(from, lastUrl, <i32>(slash + 1 - from)) && isId(slash + 1, to)
+  return urls.note(from, to)
 }
 
 function note(kind: i32, from: usize, to: usize): bool {
@@ -279,7 +180,7 @@ function note(kind: i32, from: usize, to: usize): bool {
   return true
 }
 
-export function setPart(place: usize, from: usize, to: usize): void {
+function setPart(place: usize, from: usize, to: usize): void {
   store<i32>(place, <i32>from)
   store<i32>(place, <i32>to, 4)
 }

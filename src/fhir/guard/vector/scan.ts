@@ -1,11 +1,11 @@
 import { bundleMember, entry, none } from '../codes'
-import { eventCount } from './memory'
+import { clear, eventCount } from './memory'
 import { memberAt } from './names'
 import * as notes from './notes'
 import * as shape from './shape'
 import { afterSpace, escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
 
-export { base, eventsStart, inputFor, room, setBase } from './memory'
+export { base, eventsStart, inputFor, listEnd, listStart, room, setBase } from './memory'
 export { learn } from './names'
 export { splice } from './splice'
 
@@ -20,8 +20,7 @@ const colon: u8 = 0x3a
  * it unsure: -1. Else twice the number of events, and one more where the outermost object has no member but a Bundle's.
  */
 export function scan(from: usize, length: i32): i32 {
-  notes.clear()
-  shape.clear()
+  if (!begin(length)) return -1
   const end = from + length
   let at = afterSpace(from)
   let depth = 0
@@ -92,6 +91,12 @@ export function scan(from: usize, length: i32): i32 {
     if (at === 0) return -1
     member = named
   }
+}
+
+function begin(length: i32): bool {
+  notes.clear()
+  shape.clear()
+  return clear(length)
 }
 
 /** The place behind the entry that was like the one before. */

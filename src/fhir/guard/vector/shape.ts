@@ -1,6 +1,9 @@
 import { hasBinary, isSame } from './bytes'
+import * as found from './memory'
 import * as notes from './notes'
+import * as resources from './resources'
 import { escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
+import * as urls from './urls'
 
 /**
  * Entries of a Bundle are mostly made alike: the same members in the same order, with other values. The scan goes from
@@ -27,7 +30,7 @@ let resourcesBefore: i32 = 0
 /** One has been. */
 let known: bool = false
 
-/** A number or literal; other kinds are of strings: notes.plain, or flags with the place in the event above them. */
+/** A number or literal; other kinds are of strings: notes.plain, or flags with the place in a resource's record above them. */
 export const scalar: i32 = -1
 
 export function clear(): void {
@@ -41,7 +44,7 @@ export function begin(at: usize): void {
   known = false
   before = at
   rowsEnd = rows
-  resourcesBefore = notes.resources
+  resourcesBefore = resources.count
 }
 
 export function value(from: usize, to: usize, kind: i32): void {
@@ -60,14 +63,14 @@ export function value(from: usize, to: usize, kind: i32): void {
 /** It has ended. With contained resources an entry is more than what can be followed. */
 export function finish(at: usize): void {
   open = false
-  if (notes.resources !== resourcesBefore + 1) return
+  if (resources.count !== resourcesBefore + 1) return
   known = true
   tail = before
   tailLength = <i32>(at - before)
   for (let row = rows; row < rowsEnd; row += rowBytes) {
     const kind = load<i32>(row, 8)
     if (kind > notes.plain && (kind & notes.part) !== 0) {
-      store<i32>(row, kind | (notes.partAt(load<u32>(row, 12)) << 8), 8)
+      store<i32>(row, kind | ((<i32>resources.partAt(load<u32>(row, 12))) << 8), 8)
     }
   }
 }
@@ -75,17 +78,20 @@ export function finish(at: usize): void {
 /** The place behind an entry that is like the one before; 0: it is not. */
 export function follow(from: usize): usize {
   if (!known) return 0
-  notes.mark()
+  found.mark()
+  urls.mark()
   const end = walk(from)
-  if (end === 0) notes.forget()
+  if (end === 0) {
+    found.forget()
+    urls.forget()
+  }
   return end
 }
 
 const quote: u8 = 0x22
 
 function walk(from: usize): usize {
-  const event = notes.repeat()
-  if (event === 0) return 0
+  resources.repeat()
   let at = from
   for (let row = rows; row < rowsEnd; row += rowBytes) {
     const length = load<i32>(row, 4)
@@ -107,16 +113,15 @@ function walk(from: usize): usize {
       if (close < 0 || (kind !== notes.plain && escapes !== escaped)) return 0
       at = close
     }
-    if (kind !== notes.plain && !note(kind, event, start, at)) return 0
+    if (kind !== notes.plain && !note(kind, start, at)) return 0
   }
   if (!isSame(tail, at, tailLength)) return 0
-  notes.endRepeated(event)
-  return at + tailLength
+  return resources.tell() ? at + tailLength : 0
 }
 
-function note(kind: i32, event: usize, from: usize, to: usize): bool {
-  const place = (<usize>kind) >> 8
-  if (place !== 0) notes.setPart(event + place, from, to)
+function note(kind: i32, from: usize, to: usize): bool {
+  const part = <usize>(kind >> 8)
+  if (part !== 0) resources.setPart(part, from, to)
   if ((kind & notes.binary) !== 0 && hasBinary(from, to)) return false
-  return (kind & notes.ofUrl) === 0 || notes.noteUrl(from, to)
+  return (kind & notes.ofUrl) === 0 || urls.note(from, to)
 }

@@ -1,5 +1,5 @@
 /**
- * Copies what stands from one place to another, and at each of the places listed writes the text instead of so many
+ * Copies what stands from one place to another, and at each of the places that are listed, places in the answer, writes the text instead of so many
  * bytes. Answers where the copy ends.
  */
 export function splice(
@@ -16,7 +16,7 @@ export function splice(
   let written = target
   const end = places + <usize>(count << 2)
   for (let place = places; place < end; place += 4) {
-    const start = <usize>load<u32>(place)
+    const start = __heap_base + load<u32>(place)
     memory.copy(written, at, start - at)
     written += start - at
     memory.copy(written, text, textLength)
