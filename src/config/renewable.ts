@@ -10,20 +10,24 @@ export interface Renewable<C, T> {
   readonly renew: Renewal<C>
 }
 
+type AnyFunction = (...args: unknown[]) => unknown
+
 /** `make` answers an object of functions. */
 export function renewable<C, T extends object>(config: C, make: (config: C) => T): Renewable<C, T> {
-  let present = make(config)
-  const functions = Object.keys(present).map((name) => [
-    name,
-    (...args: unknown[]): unknown => Object(present)[name](...args),
+  const first: [string, AnyFunction][] = Object.entries(make(config))
+  /** Each function in a place of its own: found anew by its name with every call it would cost more. */
+  const places = first.map(([name, present]) => ({ name, present }))
+  const functions = places.map((place) => [
+    place.name,
+    (...args: unknown[]): unknown => place.present(...args),
   ])
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each function of T, under its own name
     part: Object.fromEntries(functions) as T,
     renew: (next) => {
-      const made = make(next)
+      const made = new Map<string, AnyFunction>(Object.entries(make(next)))
       return () => {
-        present = made
+        for (const place of places) place.present = made.get(place.name) ?? place.present
       }
     },
   }

@@ -1,4 +1,4 @@
-import type { UpstreamFault } from './upstream.ts'
+import type { Listener, UpstreamFault } from './upstream.ts'
 
 /** A whole answer, as it comes. What comes is copied at once: its memory is read into again (resilience/reading.ts). */
 export interface Collector {
@@ -8,29 +8,30 @@ export interface Collector {
   body(): Buffer
 }
 
-export interface CollectorDeps {
+/** Where a tenant's answers have their place. */
+export interface Room {
   readonly maxBodyBytes: number
   /** False: so many more bytes may not be held. */
-  readonly hold: (bytes: number) => boolean
-  readonly lend: (bytes: number) => Buffer
+  readonly hold: (listener: Listener, bytes: number) => boolean
+  readonly lend: (listener: Listener, bytes: number) => Buffer
 }
 
 /** Smaller ones stand in memory that Node shares out. */
 const ownBytesMin = 4096
 
-export function createCollector({ maxBodyBytes, hold, lend }: CollectorDeps): Collector {
+export function createCollector(listener: Listener, { maxBodyBytes, hold, lend }: Room): Collector {
   let whole: Buffer | undefined
   const chunks: Buffer[] = []
   let size = 0
   const take = (bytes: number): Buffer =>
-    bytes < ownBytesMin ? Buffer.allocUnsafe(bytes) : lend(bytes)
+    bytes < ownBytesMin ? Buffer.allocUnsafe(bytes) : lend(listener, bytes)
 
   return {
     begin: (announced) => {
       const length = lengthIn(announced)
       if (length > maxBodyBytes) return 'too_large'
       if (length === 0) return undefined
-      if (!hold(length)) return 'memory'
+      if (!hold(listener, length)) return 'memory'
       whole = take(length)
       return undefined
     },
@@ -44,7 +45,7 @@ export function createCollector({ maxBodyBytes, hold, lend }: CollectorDeps): Co
         chunk.copy(whole, at)
         return undefined
       }
-      if (!hold(chunk.length)) return 'memory'
+      if (!hold(listener, chunk.length)) return 'memory'
       chunks.push(Buffer.from(chunk))
       return undefined
     },

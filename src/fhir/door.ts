@@ -56,7 +56,7 @@ function begin(incoming: IncomingMessage, outgoing: ServerResponse, deps: FhirDe
     writeSent: false,
     refused: undefined,
   }
-  outgoing.once('close', () => {
+  outgoing.on('close', () => {
     if (!outgoing.writableFinished) {
       listener.gone = true
       listener.whenGone?.()

@@ -21,7 +21,7 @@ import { outboundOf } from './steps/forward.ts'
 import { isFhirJson, refuseFault, refuseStatus } from './steps/guard.ts'
 import { isNew, judgeBrowser, judgeStillOpen, openLaunch, refuseError } from './steps/open.ts'
 import { addForm, parseRequest, splitTarget } from './steps/parse.ts'
-import type { Target } from './steps/parse.ts'
+import type { BodyKind, Target } from './steps/parse.ts'
 import { record } from './steps/record.ts'
 import { respond } from './steps/respond.ts'
 import { rewrite } from './steps/rewrite.ts'
@@ -89,26 +89,39 @@ async function answer(
   return (await judgeStillOpen(exchange, launch, deps)) ?? result
 }
 
-async function answerOpened(target: Target, trip: Trip): Promise<Reply | Refusal | 'streamed'> {
-  const { exchange, launch, deps } = trip
+type Answering = Reply | Refusal | 'streamed'
+
+/** Without a promise of its own, which each request would pay for. */
+function answerOpened(target: Target, trip: Trip): Refusal | Promise<Answering> {
+  const { exchange } = trip
   const parsed = parseRequest(exchange.incoming.method ?? '', target)
   if (isRefusal(parsed)) return parsed
   if (parsed.kind === 'page') return answerPage(parsed.token, trip)
   if (parsed.kind === 'binary') return answerBinary(parsed.token, trip)
   exchange.request = parsed.request
-
-  const body =
-    parsed.body === 'none'
-      ? readNoBody(exchange.incoming)
-      : await readBody(exchange.incoming, parsed.body, (bytes) =>
-          deps.upstreams.hold(launch.view.tenant, exchange.listener, bytes),
-        )
+  if (parsed.body !== 'none') return answerWithBody(parsed.request, parsed.body, trip)
+  const body = readNoBody(exchange.incoming)
   if (isRefusal(body)) return body
-  if (parsed.body === 'bundle') return answerBatch(body, trip)
-  if (parsed.body === 'parameters') return answerOperation(parsed.request, body, trip)
-  if (isWrite(parsed.request.interaction)) return answerChange(parsed.request, body, trip)
-  if (parsed.body !== 'search') return await answerRead(parsed.request, undefined, trip)
-  const search = addForm(parsed.request, body.toString('latin1'))
+  return isWrite(parsed.request.interaction)
+    ? answerChange(parsed.request, body, trip)
+    : answerRead(parsed.request, undefined, trip)
+}
+
+async function answerWithBody(
+  request: FhirRequest,
+  kind: Exclude<BodyKind, 'none'>,
+  trip: Trip,
+): Promise<Answering> {
+  const { exchange, launch, deps } = trip
+  const body = await readBody(exchange.incoming, kind, (bytes) =>
+    deps.upstreams.hold(launch.view.tenant, exchange.listener, bytes),
+  )
+  if (isRefusal(body)) return body
+  if (kind === 'bundle') return answerBatch(body, trip)
+  if (kind === 'parameters') return answerOperation(request, body, trip)
+  if (isWrite(request.interaction)) return answerChange(request, body, trip)
+  if (kind !== 'search') return answerRead(request, undefined, trip)
+  const search = addForm(request, body.toString('latin1'))
   return isRefusal(search) ? search : answerRead(search, undefined, trip)
 }
 

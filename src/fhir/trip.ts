@@ -52,16 +52,14 @@ export async function fetchJudged(
   return { judged, headers }
 }
 
-export async function sendOutbound(
+export function sendOutbound(
   outbound: Outbound,
   { exchange, launch, deps }: Trip,
   listener: Listener = exchange.listener,
 ): Promise<UpstreamAnswer | UpstreamFault> {
-  const { upstream, urls } = deps.upstreams.of(launch.view.tenant)
-  const parts = traced({ tokens: deps.tokens, upstream, urls }, exchange.trace)
-  const received = await forward(outbound, launch, listener, parts)
-  if (received.kind === 'answer') exchange.upstreamStatus = received.status
-  return received
+  const { upstream } = deps.upstreams.of(launch.view.tenant)
+  const parts = traced({ tokens: deps.tokens, upstream }, exchange.trace)
+  return forward(outbound, { launch, listener, told: exchange }, parts)
 }
 
 /**

@@ -4,13 +4,13 @@ import type { Tenant } from '../config/schema/tenant.ts'
 import { quirksOf } from '../ehr/quirks.ts'
 import { tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
+import { createDeadlines } from './resilience/deadlines.ts'
 import { headerBytesMax } from './resilience/reading.ts'
 import type { Reading } from './resilience/reading.ts'
 import type { Borrower, Slabs } from './resilience/slabs.ts'
+import { createCall } from './upstream-call.ts'
+import type { Call } from './upstream-call.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
-import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
-import { createCollector } from './collect.ts'
-import { unfold } from './unfold.ts'
 import { streamBody } from './upstream-stream.ts'
 import { createUpstreamUrls } from './upstream-url.ts'
 
@@ -94,40 +94,44 @@ export interface UpstreamFault {
 
 const connectTimeoutMsMax = 5000
 
+/** What each answer came to, and how long it took. */
+export type Heard = (result: UpstreamAnswer | UpstreamFault, seconds: number) => void
+
 export function createUpstream(
   tenant: Tenant,
   budget: Budget,
   slabs: Slabs,
   reading: Reading,
+  heard: Heard = () => undefined,
 ): Upstream {
   const { timeoutMs, maxBodyBytes } = tenant.upstream
   const urls = createUpstreamUrls(tenant.iss)
   const pool = createPool(tenant, urls.origin, reading)
-  const hold = (listener: Listener, bytes: number): boolean => {
-    if (listener.over === true || !budget.take(tenant.id, bytes)) return false
-    listener.held += bytes
-    return true
+  const deadlines = createDeadlines<Call>(timeoutMs, (call) => call.stop('timeout'))
+  const room = {
+    maxBodyBytes,
+    hold: (listener: Listener, bytes: number): boolean => {
+      if (listener.over === true || !budget.take(tenant.id, bytes)) return false
+      listener.held += bytes
+      return true
+    },
+    lend: (listener: Listener, bytes: number): Buffer => slabs.lend(listener, bytes),
+  }
+  /** Compared once more on the finished string: no token goes outside the base (DESIGN rule 7). */
+  const notSent = ({ target, listener }: UpstreamAsk): UpstreamFault | undefined => {
+    if (!urls.contains(target)) return { kind: 'fault', fault: 'outside', sent: false }
+    return listener.gone ? { kind: 'fault', fault: 'gone', sent: false } : undefined
   }
   return {
-    send: async (ask) => {
-      // Compared once more on the finished string: no token goes outside the base (DESIGN rule 7).
-      if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
-      if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
-      const result = await dispatch(pool, urls.origin, ask, {
-        timeoutMs,
-        maxBodyBytes,
-        hold: (bytes) => hold(ask.listener, bytes),
-        lend: (bytes) => slabs.lend(ask.listener, bytes),
-      })
-      if (result.kind === 'fault') return result
-      if (isPlain(result)) return answer(result, result.body)
-      return await decode(result, maxBodyBytes, (bytes) => hold(ask.listener, bytes))
+    send: (ask) => {
+      const fault = notSent(ask)
+      if (fault !== undefined) return Promise.resolve(fault)
+      const call = createCall({ ask, room, deadlines, heard })
+      call.dispatchTo(pool, urls.origin)
+      return call.done
     },
-    stream: async (ask, begin) => {
-      if (!urls.contains(ask.target)) return { kind: 'fault', fault: 'outside', sent: false }
-      if (ask.listener.gone) return { kind: 'fault', fault: 'gone', sent: false }
-      return streamBody(pool, urls.origin, ask, { timeoutMs, maxBodyBytes }, begin)
-    },
+    stream: async (ask, begin) =>
+      notSent(ask) ?? streamBody(pool, urls.origin, ask, { timeoutMs, maxBodyBytes }, begin),
     close: () => pool.close(),
   }
 }
@@ -149,127 +153,4 @@ function createPool(tenant: Tenant, origin: string, reading: Reading): Dispatche
   }
   const connect = { timeout, ...tlsOptions(tenant), onread: reading }
   return new Pool(origin, { ...options, connect })
-}
-
-interface Limits {
-  readonly timeoutMs: number
-  readonly maxBodyBytes: number
-  readonly hold: (bytes: number) => boolean
-  readonly lend: (bytes: number) => Buffer
-}
-
-interface RawAnswer {
-  readonly kind: 'raw'
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Buffer
-}
-
-/** A request that may still be stopped. */
-interface Underway {
-  stop: ((fault: UpstreamFault['fault']) => void) | undefined
-}
-
-/**
- * Made out here, so that a timer or a listener that V8 still keeps when the request is over keeps nothing of the request:
- * its headers, its answer and undici's parts would wait with it for the next marking of the whole heap (measured).
- */
-function stopper(underway: Underway, fault: UpstreamFault['fault']): () => void {
-  return () => underway.stop?.(fault)
-}
-
-/** undici's dispatch is its cheapest door; the whole answer is collected, because it is judged before it is passed on. */
-function dispatch(
-  pool: Dispatcher,
-  origin: string,
-  ask: UpstreamAsk,
-  limits: Limits,
-): Promise<RawAnswer | UpstreamFault> {
-  return new Promise((resolve) => {
-    const collector = createCollector(limits)
-    let sent = false
-    let status = 0
-    let headers: RawAnswer['headers'] = {}
-    let controller: Dispatcher.DispatchController | undefined
-    let settled = false
-
-    const settle = (result: RawAnswer | UpstreamFault): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(timer)
-      underway.stop = undefined
-      ask.listener.whenGone = undefined
-      resolve(result)
-      controller = undefined
-    }
-    const stop = (fault: UpstreamFault['fault']): void => {
-      const stopped = controller
-      settle({ kind: 'fault', fault, sent })
-      stopped?.abort(new Error(fault))
-    }
-    const underway: Underway = { stop }
-    const timer = setTimeout(stopper(underway, 'timeout'), limits.timeoutMs)
-    ask.listener.whenGone = stopper(underway, 'gone')
-
-    pool.dispatch(
-      {
-        origin,
-        path: ask.target,
-        method: ask.method,
-        headers: requestHeaders(ask),
-        body: ask.body ?? null,
-        // The timer above ends the whole; undici would make two more for each request.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      },
-      {
-        onRequestStart: (started) => {
-          controller = started
-          if (settled) started.abort(new Error('settled'))
-          else sent = true
-        },
-        onResponseStart: (_, statusCode, received) => {
-          if (statusCode < 200 || settled) return
-          status = statusCode
-          headers = received
-          const fault = collector.begin(received['content-length'])
-          if (fault !== undefined) stop(fault)
-        },
-        onResponseData: (_, chunk) => {
-          // The memory may be another request's by now.
-          if (settled) return
-          const fault = collector.add(chunk)
-          if (fault !== undefined) stop(fault)
-        },
-        onResponseEnd: () => {
-          settle({ kind: 'raw', status, headers, body: collector.body() })
-        },
-        onResponseError: (_, error) => {
-          settle({ kind: 'fault', fault: isTimeout(error) ? 'timeout' : 'unreachable', sent })
-        },
-      },
-    )
-  })
-}
-
-const isPlain = ({ headers }: RawAnswer): boolean =>
-  headers['content-encoding'] === undefined || headers['content-encoding'] === 'identity'
-
-/** Unfolded bytes are held like received ones: a small body must not become a large one unseen. */
-async function decode(
-  raw: RawAnswer,
-  maxBodyBytes: number,
-  hold: (bytes: number) => boolean,
-): Promise<UpstreamAnswer | UpstreamFault> {
-  if (raw.headers['content-encoding'] !== 'gzip')
-    return { kind: 'fault', fault: 'encoding', sent: true }
-  if (raw.body.length === 0) return answer(raw, raw.body)
-  const unfolded = await unfold(raw.body, maxBodyBytes, hold)
-  return typeof unfolded === 'string'
-    ? { kind: 'fault', fault: unfolded, sent: true }
-    : answer(raw, unfolded)
-}
-
-function answer(raw: RawAnswer, body: Buffer): UpstreamAnswer {
-  return { kind: 'answer', status: raw.status, headers: answerHeaders(raw.headers), body }
 }

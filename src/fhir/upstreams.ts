@@ -42,8 +42,8 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
   for (const tenant of tenants) {
     byId.set(tenant.id, {
       upstream: createResilientUpstream(
-        timed(createUpstream(tenant, budget, slabs, reading), (outcome, seconds) =>
-          hear.onAnswer?.(tenant.id, outcome, seconds),
+        createUpstream(tenant, budget, slabs, reading, (result, seconds) =>
+          hear.onAnswer?.(tenant.id, outcomeOf(result), seconds),
         ),
         tenant,
         Date.now,
@@ -72,22 +72,6 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
     lend: (listener, bytes) => slabs.lend(listener, bytes),
     close: async () => {
       await Promise.all([...byId.values()].map(({ upstream }) => upstream.close()))
-    },
-  }
-}
-
-/** Each request that was sent, and answered whole. */
-function timed(
-  plain: Upstream,
-  tell: (outcome: UpstreamOutcome, seconds: number) => void,
-): Upstream {
-  return {
-    ...plain,
-    send: async (ask) => {
-      const startedAt = performance.now()
-      const result = await plain.send(ask)
-      tell(outcomeOf(result), (performance.now() - startedAt) / 1000)
-      return result
     },
   }
 }

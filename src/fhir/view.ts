@@ -50,25 +50,35 @@ export function createViews(tenants: readonly Tenant[]): Views {
     return scopes
   }
 
+  const make = (record: LaunchRecord): LaunchView | undefined => {
+    const tenant = byId.get(record.tenant)
+    const mode = tenant?.modes.find((one) => one.id === record.mode)
+    const rules = mode === undefined ? undefined : ruleSets.get(mode)
+    if (tenant === undefined || mode === undefined || rules === undefined) return undefined
+    const { patient } = record.context
+    const scopes = scopesOf(record.scopes.granted)
+    // DESIGN rule 6: without a patient, `patient: optional` leaves only the rules that say so.
+    const narrowed = patient === undefined && mode.patient !== 'none'
+    return {
+      tenant,
+      mode,
+      patient,
+      base: tenant.iss.replace(/\/+$/, ''),
+      ...(narrowed ? rules.withoutPatient : rules.all),
+      covers: (resource, action) =>
+        covers(scopes, { resource, action, patient: patient !== undefined }),
+    }
+  }
+
+  /** Records never change, and one that is opened is kept for the next requests of its launch (vault/remember.ts). */
+  const known = new WeakMap<LaunchRecord, LaunchView>()
   return {
     of: (record) => {
-      const tenant = byId.get(record.tenant)
-      const mode = tenant?.modes.find((one) => one.id === record.mode)
-      const rules = mode === undefined ? undefined : ruleSets.get(mode)
-      if (tenant === undefined || mode === undefined || rules === undefined) return undefined
-      const { patient } = record.context
-      const scopes = scopesOf(record.scopes.granted)
-      // DESIGN rule 6: without a patient, `patient: optional` leaves only the rules that say so.
-      const narrowed = patient === undefined && mode.patient !== 'none'
-      return {
-        tenant,
-        mode,
-        patient,
-        base: tenant.iss.replace(/\/+$/, ''),
-        ...(narrowed ? rules.withoutPatient : rules.all),
-        covers: (resource, action) =>
-          covers(scopes, { resource, action, patient: patient !== undefined }),
-      }
+      const before = known.get(record)
+      if (before !== undefined) return before
+      const view = make(record)
+      if (view !== undefined) known.set(record, view)
+      return view
     },
   }
 }

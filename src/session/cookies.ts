@@ -41,6 +41,8 @@ const valueLength = idLength + 1 + 43
 const candidatesMax = 4
 /** A request is one of hundreds with the same cookie: its signature costs ten times as much as to look it up. */
 const knownMax = 2000
+/** Longer ones are read anew each time: what is kept must stay small. */
+const headerCharsMax = 2048
 
 export function createSessionCookies(options: { secrets: readonly Secret[] }): SessionCookies {
   const keys = options.secrets.map((secret) =>
@@ -49,23 +51,24 @@ export function createSessionCookies(options: { secrets: readonly Secret[] }): S
   const [first] = keys
   if (first === undefined) throw new TypeError('a session secret is required')
 
-  /** Values that were found to be ours stay so: what one is worth is another question, and never asked here. */
-  const known = new Map<string, Verified>()
-  const verified = (value: string): Verified | undefined => {
-    const before = known.get(value)
+  /** A browser sends the same header with every request; what it said is known again. Those of strangers are not kept. */
+  const headers = new Map<string, SessionCookieReading>()
+  const inspect = (header: string | undefined): SessionCookieReading => {
+    const before = headers.get(header ?? '')
     if (before !== undefined) return before
-    const found = verify(value, keys)
-    if (found === undefined) return undefined
-    if (known.size >= knownMax) known.clear()
-    known.set(value, found)
-    return found
+    const reading = judge(header)
+    if (header !== undefined && header.length <= headerCharsMax && reading.kind === 'valid') {
+      if (headers.size >= knownMax) headers.clear()
+      headers.set(header, reading)
+    }
+    return reading
   }
 
-  const inspect = (header: string | undefined): SessionCookieReading => {
+  const judge = (header: string | undefined): SessionCookieReading => {
     const values = cookieValues(header, sessionCookieName, candidatesMax + 1)
     if (values.length === 0) return { kind: 'none' }
     if (values.length > candidatesMax) return { kind: 'invalid' }
-    const found = values.map((value) => verified(value)).filter((one) => one !== undefined)
+    const found = values.map((value) => verify(value, keys)).filter((one) => one !== undefined)
     const [valid] = found
     if (valid === undefined) return { kind: 'invalid' }
     if (found.some((one) => one.id !== valid.id)) return { kind: 'ambiguous' }

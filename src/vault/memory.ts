@@ -11,17 +11,21 @@ export function createRememberingVault(deps: {
   readonly vault: Vault
   readonly store: Pick<Store, 'onChange' | 'linkAlive'>
   readonly now: () => number
-  /** Sessions whose launches are kept; the least lately used goes first. */
+  /** Sessions whose launches are kept, about; those that were not used lately go first. */
   readonly maxSessions?: number
 }): Vault & { readonly close: () => void } {
   const { vault, store, now } = deps
   const memory = createMemory(deps.maxSessions ?? 5_000)
   const close = store.onChange((change) => memory.forget(change))
 
-  const open = async (key: LaunchKey): Promise<Opening> => {
+  const open = (key: LaunchKey): Promise<Opening> => {
     const alive = store.linkAlive()
     const kept = alive ? memory.read(key) : undefined
-    if (kept !== undefined && now() < kept.idleAt) return { kind: 'open', launch: kept }
+    return kept !== undefined && now() < kept.idleAt
+      ? Promise.resolve({ kind: 'open', launch: kept })
+      : read(key, alive)
+  }
+  const read = async (key: LaunchKey, alive: boolean): Promise<Opening> => {
     const reading = memory.beginReading(key)
     try {
       const opening = await vault.open(key)
@@ -43,30 +47,39 @@ interface Reading {
 }
 
 function createMemory(maxSessions: number) {
-  const sessions = new Map<string, Map<string, OpenLaunch>>()
+  // Two halves instead of one order: whatever is used moves to the newer, and the older goes as a whole. An order kept
+  // with every request would build the table of a Map anew all the time.
+  let newer = new Map<string, Map<string, OpenLaunch>>()
+  let older = new Map<string, Map<string, OpenLaunch>>()
   const readings = new Set<Reading>()
 
+  const launchesOf = (session: string): Map<string, OpenLaunch> | undefined => {
+    const known = newer.get(session)
+    if (known !== undefined) return known
+    const launches = older.get(session)
+    if (launches === undefined) return undefined
+    older.delete(session)
+    add(session, launches)
+    return launches
+  }
+  const add = (session: string, launches: Map<string, OpenLaunch>): void => {
+    if (newer.size >= maxSessions / 2) {
+      older = newer
+      newer = new Map()
+    }
+    newer.set(session, launches)
+  }
   const keep = ({ session, launch }: LaunchKey, opened: OpenLaunch): void => {
-    const launches = sessions.get(session) ?? new Map<string, OpenLaunch>()
+    const known = launchesOf(session)
+    const launches = known ?? new Map<string, OpenLaunch>()
     if (launches.size >= maxLaunches && !launches.has(launch)) return
     launches.set(launch, opened)
-    touch(session, launches)
-    const oldest = sessions.size > maxSessions ? sessions.keys().next().value : undefined
-    if (oldest !== undefined) sessions.delete(oldest)
-  }
-  /** A Map keeps the order of insertion, so the first is the one used longest ago. */
-  const touch = (session: string, launches: Map<string, OpenLaunch>): void => {
-    sessions.delete(session)
-    sessions.set(session, launches)
+    if (known === undefined) add(session, launches)
   }
 
   return {
-    read({ session, launch }: LaunchKey): OpenLaunch | undefined {
-      const launches = sessions.get(session)
-      if (launches === undefined) return undefined
-      touch(session, launches)
-      return launches.get(launch)
-    },
+    read: ({ session, launch }: LaunchKey): OpenLaunch | undefined =>
+      launchesOf(session)?.get(launch),
 
     beginReading(key: LaunchKey) {
       const reading: Reading = { key, stale: false }
@@ -83,9 +96,11 @@ function createMemory(maxSessions: number) {
 
     forget(change: Change): void {
       for (const reading of readings) if (concerns(change, reading.key)) reading.stale = true
-      if (change.kind === 'gap') return sessions.clear()
-      if (change.launch === undefined) sessions.delete(change.session)
-      else sessions.get(change.session)?.delete(change.launch)
+      for (const sessions of [newer, older]) {
+        if (change.kind === 'gap') sessions.clear()
+        else if (change.launch === undefined) sessions.delete(change.session)
+        else sessions.get(change.session)?.delete(change.launch)
+      }
     },
   }
 }

@@ -5,14 +5,15 @@ import type { Collector } from '../../src/fhir/collect.ts'
 /** What was held, and the memory that was lent. */
 function collecting(maxBodyBytes: number, room = Infinity) {
   const seen = { held: 0, lent: 0 }
-  const collector = createCollector({
+  const listener = { gone: false, whenGone: undefined, held: 0 }
+  const collector = createCollector(listener, {
     maxBodyBytes,
-    hold: (bytes) => {
+    hold: (_, bytes) => {
       if (seen.held + bytes > room) return false
       seen.held += bytes
       return true
     },
-    lend: (bytes) => {
+    lend: (_, bytes) => {
       seen.lent += bytes
       return Buffer.alloc(bytes)
     },

@@ -123,7 +123,7 @@ t.test('one launch never has all the connections, nor a place when nobody listen
   const fifth = gate.enter('a')
   gate.leave('b')
   let settled = false
-  void fourth.then(() => (settled = true))
+  void Promise.resolve(fourth).then(() => (settled = true))
   await new Promise((resolve) => setTimeout(resolve, 20))
   t.notOk(settled, 'the place of b is not for a')
   listener.whenGone?.()

@@ -27,6 +27,21 @@ t.test('a signed id is read back, wherever it stands in the header', async (t) =
   t.equal(cookies.read(''), undefined)
 })
 
+t.test('a header that is known says what it said, and none says what another did', async (t) => {
+  const [first, second] = [newSessionId(), newSessionId()]
+  const both = header(cookies.sign(first), cookies.sign(second))
+  for (let n = 0; n < 2; n += 1) {
+    t.equal(cookies.read(header(cookies.sign(first))), first)
+    t.equal(cookies.read(header(cookies.sign(second))), second)
+    t.match(cookies.inspect(both), { kind: 'ambiguous' })
+    t.equal(cookies.read(`${header(cookies.sign(first))}x`), undefined)
+  }
+  for (let n = 0; n < 2500; n += 1) cookies.read(`n=${String(n)}; ${header(cookies.sign(first))}`)
+  t.equal(cookies.read(header(cookies.sign(second))), second, 'after more than are kept')
+  // Signed under a secret that only the other knows.
+  t.equal(createSessionCookies({ secrets: [strange] }).read(header(cookies.sign(first))), undefined)
+})
+
 t.test('every attribute stands on the cookie, and on its clearing', async (t) => {
   const id = newSessionId()
   t.equal(

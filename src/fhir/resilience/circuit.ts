@@ -42,7 +42,9 @@ export function createCircuit(
       probing = true
       return true
     },
-    success: reset,
+    success: () => {
+      if (failures > 0 || openUntil !== 0) reset()
+    },
     failure: (launch) => {
       failures += 1
       // Two are enough to know; the set stays small.

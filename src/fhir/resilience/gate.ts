@@ -4,7 +4,7 @@
  */
 export interface Gate {
   /** True: go, and call `leave` afterwards. False: full, waited too long, or nobody listens any more. */
-  enter(launch: string, listener?: Leaver): Promise<boolean>
+  enter(launch: string, listener?: Leaver): boolean | Promise<boolean>
   leave(launch: string): void
 }
 
@@ -92,11 +92,11 @@ export function createGate(limits: GateLimits): Gate {
       // Who waits while there is room has all that one launch may have.
       if (!lines.has(launch) && hasRoom(launch)) {
         admit(launch)
-        return admitted
+        return true
       }
       const before = lines.get(launch)?.length ?? 0
       const full = waiting >= limits.waiting || before >= limits.waitingPerLaunch
-      return full || listener?.gone === true ? turnedAway : wait(launch, listener)
+      return full || listener?.gone === true ? false : wait(launch, listener)
     },
     leave: (launch) => {
       inside -= 1
@@ -105,9 +105,6 @@ export function createGate(limits: GateLimits): Gate {
     },
   }
 }
-
-const admitted = Promise.resolve(true)
-const turnedAway = Promise.resolve(false)
 
 function count(counts: Map<string, number>, name: string, by: number): void {
   const sum = (counts.get(name) ?? 0) + by

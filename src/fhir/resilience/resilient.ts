@@ -1,9 +1,6 @@
 import type { Tenant } from '../../config/schema/tenant.ts'
-import type { Streamed, Upstream, UpstreamAnswer, UpstreamAsk, UpstreamFault } from '../upstream.ts'
-import { createCircuit } from './circuit.ts'
-import type { Circuit } from './circuit.ts'
-import { createGate } from './gate.ts'
-import { createPatience } from './patience.ts'
+import type { Streamed, Upstream, UpstreamAnswer, UpstreamFault } from '../upstream.ts'
+import { createEntrance } from './entrance.ts'
 
 /**
  * An upstream that stays well when the EHR does not: a bounded queue with turns for each launch, a circuit, patience
@@ -15,91 +12,49 @@ export function createResilientUpstream(
   now: () => number,
   onCircuit: (open: boolean) => void,
 ): Upstream {
-  const { connections, timeoutMs, circuit: limits } = tenant.upstream
-  const circuit = createCircuit(limits, now, onCircuit)
-  const patience = createPatience(now)
-  const gate = createGate({
-    atOnce: connections,
-    // A quarter is always left to the others.
-    atOncePerLaunch: Math.max(1, connections - (connections >> 2)),
-    waiting: connections * 16,
-    waitingPerLaunch: Math.max(16, connections * 8),
-    waitMs: timeoutMs,
-  })
-
-  /** Undefined: go. The gate has then been entered, and the circuit too. */
-  const enter = async ({ launch, listener }: UpstreamAsk): Promise<UpstreamFault | undefined> => {
-    const told = patience.left(launch)
-    if (told !== undefined) {
-      const fault = told.status === 429 ? 'throttled' : 'circuit'
-      return { kind: 'fault', fault, sent: false, retryAfter: told.seconds }
-    }
-    if (!(await gate.enter(launch, listener))) {
-      return { kind: 'fault', fault: listener.gone ? 'gone' : 'busy', sent: false }
-    }
-    if (circuit.enter()) return undefined
-    gate.leave(launch)
-    return { kind: 'fault', fault: 'circuit', sent: false, retryAfter: circuit.retryAfterSeconds() }
-  }
-
+  const entrance = createEntrance(tenant, now, onCircuit)
   return {
     send: async (ask) => {
-      const refused = await enter(ask)
+      const entering = entrance.enter(ask)
+      const refused = entering instanceof Promise ? await entering : entering
       if (refused !== undefined) return refused
       try {
-        const result = await sendOnceOrTwice(plain, ask)
+        let result = await plain.send(ask)
+        // A connection that the EHR closed while idle is no failure of the EHR. Writes are never repeated.
+        if (isBroken(result) && ask.method === 'GET') result = await plain.send(ask)
         if (result.kind === 'answer') {
-          patience.told(ask.launch, result.status, result.headers.retryAfter)
-          noteStatus(circuit, ask.launch, result.status)
-        } else noteFault(circuit, ask.launch, result)
+          entrance.told(ask, result.status, result.headers)
+          entrance.answered(ask, result.status)
+        } else entrance.failed(ask, result)
         return result
       } finally {
-        gate.leave(ask.launch)
+        entrance.leave(ask)
       }
     },
     stream: async (ask, begin) => {
-      const refused = await enter(ask)
+      const refused = await entrance.enter(ask)
       if (refused !== undefined) return refused
       let status = 0
       const noted: typeof begin = (received, headers) => {
         status = received
-        patience.told(ask.launch, received, headers.retryAfter)
+        entrance.told(ask, received, headers)
         return begin(received, headers)
       }
       try {
         const first = await plain.stream(ask, noted)
         const again = status === 0 && isBroken(first)
         const result = again ? await plain.stream(ask, noted) : first
-        if (status === 0 && result.kind === 'fault') noteFault(circuit, ask.launch, result)
+        if (status === 0 && result.kind === 'fault') entrance.failed(ask, result)
         return result
       } finally {
-        if (status !== 0) noteStatus(circuit, ask.launch, status)
-        gate.leave(ask.launch)
+        if (status !== 0) entrance.answered(ask, status)
+        entrance.leave(ask)
       }
     },
     close: () => plain.close(),
   }
 }
 
-/** A connection that the EHR closed while idle is no failure of the EHR. Writes are never repeated. */
-async function sendOnceOrTwice(
-  plain: Upstream,
-  ask: UpstreamAsk,
-): Promise<UpstreamAnswer | UpstreamFault> {
-  const first = await plain.send(ask)
-  return isBroken(first) && ask.method === 'GET' ? plain.send(ask) : first
-}
-
 function isBroken(result: UpstreamAnswer | UpstreamFault | Streamed): boolean {
   return result.kind === 'fault' && result.fault === 'unreachable'
-}
-
-function noteStatus(circuit: Circuit, launch: string, status: number): void {
-  if (status >= 502 && status <= 504) circuit.failure(launch)
-  else circuit.success()
-}
-
-function noteFault(circuit: Circuit, launch: string, { fault }: UpstreamFault): void {
-  if (fault === 'unreachable' || fault === 'timeout') circuit.failure(launch)
-  else circuit.cancel()
 }

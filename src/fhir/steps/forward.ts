@@ -1,4 +1,4 @@
-import type { Tokens } from '../../vault/vault.ts'
+import type { OpenLaunch, Tokens } from '../../vault/vault.ts'
 import type { OpenedLaunch } from '../exchange.ts'
 import { parameterName, printQuery } from '../request.ts'
 import type { FhirRequest } from '../request.ts'
@@ -13,7 +13,6 @@ import type { UpstreamUrls } from '../upstream-url.ts'
 export interface ForwardDeps {
   readonly tokens: Tokens
   readonly upstream: Upstream
-  readonly urls: UpstreamUrls
 }
 
 export interface Outbound {
@@ -23,24 +22,42 @@ export interface Outbound {
   readonly body: Buffer | undefined
 }
 
+export interface Asking {
+  readonly launch: OpenedLaunch
+  readonly listener: Listener
+  /** Where the status of the answer is written down. */
+  readonly told: { upstreamStatus?: number | undefined }
+}
+
 export async function forward(
   outbound: Outbound,
-  launch: OpenedLaunch,
-  listener: Listener,
-  deps: ForwardDeps,
+  { launch, listener, told }: Asking,
+  { tokens, upstream }: ForwardDeps,
 ): Promise<UpstreamAnswer | UpstreamFault> {
-  const current = await deps.tokens.current(launch.key, launch.opened)
-  const send = (accessToken: string): Promise<UpstreamAnswer | UpstreamFault> =>
-    deps.upstream.send({ ...outbound, launch: launch.key.launch, accessToken, listener })
-  const first = await send(current.record.tokens.access)
+  const { key } = launch
+  const current = await tokens.current(key, launch.opened)
+  const first = await upstream.send(askOf(outbound, key.launch, current, listener))
+  note(first, told)
   if (first.kind === 'fault' || first.status !== 401) return first
-  const renewed = await deps.tokens.afterRefusal(launch.key, current)
+  const renewed = await tokens.afterRefusal(key, current)
   if (renewed === current) return first
-  const second = await send(renewed.record.tokens.access)
-  if (second.kind === 'answer') {
-    await deps.tokens.triedAgain(launch.key, renewed, second.status)
-  }
+  const second = await upstream.send(askOf(outbound, key.launch, renewed, listener))
+  note(second, told)
+  if (second.kind === 'answer') await tokens.triedAgain(key, renewed, second.status)
   return second
+}
+
+function askOf(
+  { method, target, headers, body }: Outbound,
+  launch: string,
+  { record }: OpenLaunch,
+  listener: Listener,
+): UpstreamAsk {
+  return { method, target, headers, body, launch, accessToken: record.tokens.access, listener }
+}
+
+function note(answer: UpstreamAnswer | UpstreamFault, told: Asking['told']): void {
+  if (answer.kind === 'answer') told.upstreamStatus = answer.status
 }
 
 /** `handling=strict`: an ignored parameter would be an unfiltered search (fhir-access-and-audit.md 1.12). */

@@ -14,7 +14,6 @@ const always: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
 }
-/** Name, value, name, value: node:http takes a list as it is, and objects put together for each answer cost more. */
 const alwaysListed: readonly string[] = Object.entries(always).flat()
 const fhirJson = 'application/fhir+json; charset=utf-8'
 
@@ -84,9 +83,10 @@ function send(
   }
   // A body that was not read would be taken for the next request on this connection.
   const unread = !incoming.complete && hasBody(incoming.headers)
+  // Name, value, name, value: node:http takes a list as it is, and objects put together for each answer cost more.
   const list = [...alwaysListed, 'content-type', fhirJson, 'smart-bff-request', incident]
   list.push('content-length', String(body.length))
-  for (const [name, value] of Object.entries(headers)) list.push(name, value)
+  for (const name of Object.keys(headers)) list.push(name, headers[name] ?? '')
   if (unread) list.push('connection', 'close')
   outgoing.writeHead(status, list)
   if (body.length > unwatchedBytes) {

@@ -100,11 +100,9 @@ async function judge(
   const { upstream, urls } = deps.upstreams.of(view.tenant)
   const listener = { gone: false, whenGone: undefined, held: 0 }
   try {
-    const received = await forward(outboundOf(bound.sent, urls), launch, listener, {
-      tokens: deps.tokens,
-      upstream,
-      urls,
-    })
+    const asking = { launch, listener, told: {} }
+    const parts = { tokens: deps.tokens, upstream }
+    const received = await forward(outboundOf(bound.sent, urls), asking, parts)
     if (received.kind === 'fault') return refuseFault(received)
     if (received.status !== 200) return refuseStatus(received)
     const { headers, body: bytes } = received

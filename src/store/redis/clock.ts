@@ -26,14 +26,15 @@ export function createSharedClock(
 ): SharedClock {
   let aheadMs = 0
   let told = false
-  let looked = { own: own(), steady: performance.now() }
+  let lookedOwn = own()
+  let lookedSteady = performance.now()
 
   /** A clock that was set makes what is known of it wrong: Redis is asked at once. */
   const look = (): number => {
-    const { own: before, steady } = looked
-    looked = { own: own(), steady: performance.now() }
-    if (Math.abs(looked.own - before - (looked.steady - steady)) > stepMs) void sync()
-    return looked.own
+    const passedOwn = -lookedOwn + (lookedOwn = own())
+    const passedSteady = -lookedSteady + (lookedSteady = performance.now())
+    if (Math.abs(passedOwn - passedSteady) > stepMs) void sync()
+    return lookedOwn
   }
 
   const sync = async (): Promise<void> => {
