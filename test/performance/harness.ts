@@ -6,9 +6,11 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { Pool, request } from 'undici'
+import { request } from 'undici'
 import { startRedis } from '../support/redis.ts'
 import type { TestRedis } from '../support/redis.ts'
+import { createCallers } from './load.ts'
+import type { Callers } from './load.ts'
 import { proxyNames } from './names.ts'
 import { rawConfiguration } from './parts/configuration.ts'
 import type { RawConfiguration } from './parts/configuration.ts'
@@ -55,7 +57,7 @@ export async function openLab(): Promise<Lab> {
 export interface Proxy {
   readonly name: string
   readonly origin: string
-  readonly pool: Pool
+  readonly callers: Callers
   readonly launch: string
   readonly headers: Record<string, string>
   usage(): Promise<Usage>
@@ -100,18 +102,18 @@ interface Told {
 export async function startProxy(name: string, file: string, argument: object): Promise<Proxy> {
   const child = startPart(file, argument, { core: testCore, execArgv: ['--import', usageModule] })
   const { origin, launch, headers, signIn } = await told<Told>(child)
-  const pool = new Pool(origin, { connections, allowH2: false })
+  const callers = createCallers(origin)
   const cookie = signIn === undefined ? {} : await signInAt(origin, signIn)
   return {
     name,
     origin,
     launch,
     headers: { ...headers, ...cookie },
-    pool,
+    callers,
     usage: () => usage(child),
     stop: async () => {
       await end(child)
-      await pool.destroy()
+      callers.close()
     },
   }
 }
@@ -139,7 +141,7 @@ export async function startOurs(
   const instance = options.instance ?? 'bench'
   const child = startMain(configuration, instance, options.core ?? testCore)
   const { origin, operations } = await listening(child)
-  const pool = new Pool(origin, { connections, allowH2: false })
+  const callers = createCallers(origin)
   const made = options.made ?? (await makeOne(configuration))
   return {
     name: proxyNames.ours,
@@ -149,12 +151,12 @@ export async function startOurs(
     made,
     launch: made.launch,
     headers: made.headers,
-    pool,
+    callers,
     usage: () => usage(child),
     watch: () => void child.send('watch'),
     stop: async () => {
       await end(child)
-      await pool.destroy()
+      callers.close()
     },
   }
 }
@@ -266,27 +268,17 @@ const cookieOf = (jar: ReadonlyMap<string, string>): { cookie: string } => ({
   cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
 })
 
-/** A closed loop on every connection; a wrong answer ends the bench. Answers how long each request took. */
+/** Answers how long each request took, in ms. */
 export async function load(
-  proxy: Pick<Proxy, 'name' | 'pool' | 'launch' | 'headers'>,
+  { name, callers, launch, headers }: Pick<Proxy, 'name' | 'callers' | 'launch' | 'headers'>,
   path: string,
   options: { readonly connections: number; readonly durationMs: number },
 ): Promise<number[]> {
-  const latencies: number[] = []
-  const finish = performance.now() + options.durationMs
-  const target = `/fhir/${proxy.launch}/${path}`
-  const one = async (): Promise<void> => {
-    while (performance.now() < finish) {
-      const started = performance.now()
-      const request = { path: target, method: 'GET', headers: proxy.headers } as const
-      const { statusCode, body } = await proxy.pool.request(request)
-      await body.dump({ limit: 100_000_000 })
-      if (statusCode !== 200) throw new Error(`${proxy.name} answered ${String(statusCode)}`)
-      latencies.push(performance.now() - started)
-    }
+  try {
+    return await callers.run({ path: `/fhir/${launch}/${path}`, headers, ...options })
+  } catch (cause) {
+    throw new Error(`${name}: a wrong answer`, { cause })
   }
-  await Promise.all(Array.from({ length: options.connections }, one))
-  return latencies
 }
 
 export function median(numbers: readonly number[]): number {

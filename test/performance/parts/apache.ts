@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Pool } from 'undici'
 import { freePort } from '../../support/http.ts'
-import { connections, end, pinned, signInAt } from '../harness.ts'
+import { end, pinned, signInAt } from '../harness.ts'
 import type { Proxy, Usage } from '../harness.ts'
+import { createCallers } from '../load.ts'
 import { proxyNames } from '../names.ts'
 
 /** Apache with mod_auth_openidc, sessions in Redis, as Debian packages it; undefined where it is not installed. */
@@ -53,17 +53,17 @@ function proxyOf(
     readonly directory: string
   },
 ): Proxy {
-  const pool = new Pool(origin, { connections, allowH2: false })
+  const callers = createCallers(origin)
   return {
     name: proxyNames.apache,
     origin,
     launch: 'launch',
     headers,
-    pool,
+    callers,
     usage: async () => usageOfFamily(child),
     stop: async () => {
       await end(child)
-      await pool.destroy()
+      callers.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }

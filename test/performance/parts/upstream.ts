@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { createServer as createNetServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createAuthorization } from './authorization.ts'
 
@@ -73,36 +74,68 @@ function patient(): Buffer {
   )
 }
 
-const server = createServer((incoming, outgoing) => {
-  const url = incoming.url ?? ''
-  const body = url.startsWith(`${base}/Patient/`) ? bodies.get('1') : bodies.get(countOf(url))
-  if (body === undefined) {
-    authorization?.(incoming, outgoing).catch(() => outgoing.destroy())
-    return
+/** What is not a FHIR read of the bench: authorization, and what surrounds it. */
+const http = createServer((incoming, outgoing) => {
+  authorization?.(incoming, outgoing).catch(() => outgoing.destroy())
+})
+
+/**
+ * FHIR is answered on the plain socket, with bytes made once: the EHR shares a core with the load, and a proxy is to wait
+ * for neither. A connection that asks for anything else goes to the server of the authorization, for good.
+ */
+const server = createNetServer({ noDelay: true }, (socket) => {
+  socket.on('error', () => undefined)
+  let before: Buffer = Buffer.alloc(0)
+  const answer = (chunk: Buffer): void => {
+    if (before.length > 65_536) socket.destroy()
+    const request = before.length === 0 ? chunk : Buffer.concat([before, chunk])
+    before = request
+    const start = request.toString('latin1', 0, 200)
+    const ended = request.toString('latin1', request.length - 4) === '\r\n\r\n'
+    if (start.startsWith('GET ') && !ended) return
+    before = Buffer.alloc(0)
+    const found = answerTo(start)
+    if (found !== undefined) {
+      socket.write(found)
+      return
+    }
+    socket.removeListener('data', answer)
+    http.emit('connection', socket)
+    socket.unshift(request)
+    socket.resume()
   }
-  outgoing.writeHead(200, {
-    'content-type': 'application/fhir+json;charset=utf-8',
-    'content-length': body.length,
-    etag: 'W/"1"',
-  })
-  outgoing.end(body)
+  socket.on('data', answer)
 })
 let authorization: Awaited<ReturnType<typeof createAuthorization>> | undefined
-const bodies = new Map<string, Buffer>()
+const answers = new Map<string, Buffer>()
 // A proxy waits while the others have their round: its connections are not to be closed just as it goes on.
-server.keepAliveTimeout = 600_000
+http.keepAliveTimeout = 600_000
 server.listen(0, '127.0.0.1', () => void ready())
 
 async function ready(): Promise<void> {
   const { port } = server.address() as AddressInfo
   const origin = `http://127.0.0.1:${String(port)}`
   authorization = await createAuthorization(origin)
-  bodies.set('1', patient())
-  for (const count of [33, 165, 7200]) bodies.set(String(count), searchset(count, origin))
-  process.send?.({ origin, sizes: [...bodies].map(([name, body]) => [name, body.length]) })
+  answers.set('1', whole(patient()))
+  for (const count of [33, 165, 7200]) answers.set(String(count), whole(searchset(count, origin)))
+  process.send?.({ origin })
 }
 process.on('disconnect', () => process.exit(0))
 
-function countOf(url: string): string {
-  return /[?&]_count=(\d+)/.exec(url)?.[1] ?? ''
+function whole(body: Buffer): Buffer {
+  const head = [
+    'HTTP/1.1 200 OK',
+    'content-type: application/fhir+json;charset=utf-8',
+    `content-length: ${String(body.length)}`,
+    'etag: W/"1"',
+    'date: Thu, 26 Nov 2026 12:00:00 GMT',
+    'connection: keep-alive',
+  ]
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body])
+}
+
+/** By the first line of the request. */
+function answerTo(start: string): Buffer | undefined {
+  if (start.startsWith(`GET ${base}/Patient/`)) return answers.get('1')
+  return answers.get(/^GET [^ ]*[?&]_count=(\d+)/.exec(start)?.[1] ?? '')
 }

@@ -1,5 +1,6 @@
+import { Pool } from 'undici'
 import { say, startOurs } from '../harness.ts'
-import type { Lab, OurProxy } from '../harness.ts'
+import type { Lab } from '../harness.ts'
 import type { Figures, Plan } from '../bench.ts'
 
 /** Launches per second: from /launch, probe and callback to the app's URL, each with a browser of its own. */
@@ -7,11 +8,12 @@ const atOnce = 20
 
 export async function launches(lab: Lab, plan: Plan): Promise<Figures> {
   const ours = await startOurs(lab)
+  const pool = new Pool(ours.origin, { connections: atOnce, allowH2: false })
   try {
-    await launchMany(ours, lab, Math.ceil(plan.launches / 4))
+    await launchMany(pool, lab, Math.ceil(plan.launches / 4))
     const before = await ours.usage()
     const started = performance.now()
-    await launchMany(ours, lab, plan.launches)
+    await launchMany(pool, lab, plan.launches)
     const seconds = (performance.now() - started) / 1000
     const { cpuMicroseconds } = await ours.usage()
     const cpuMs = (cpuMicroseconds - before.cpuMicroseconds) / plan.launches / 1000
@@ -25,23 +27,24 @@ export async function launches(lab: Lab, plan: Plan): Promise<Figures> {
       'a second here': plan.launches / seconds,
     }
   } finally {
+    await pool.destroy()
     await ours.stop()
   }
 }
 
-async function launchMany(ours: OurProxy, lab: Lab, count: number): Promise<void> {
+async function launchMany(pool: Pool, lab: Lab, count: number): Promise<void> {
   let left = count
   const one = async (): Promise<void> => {
     while (left > 0) {
       left -= 1
       // oxlint-disable-next-line no-await-in-loop -- a closed loop
-      await launch(ours, lab)
+      await launch(pool, lab)
     }
   }
   await Promise.all(Array.from({ length: atOnce }, one))
 }
 
-async function launch({ pool }: OurProxy, { ehr }: Lab): Promise<void> {
+async function launch(pool: Pool, { ehr }: Lab): Promise<void> {
   const query = new URLSearchParams({ iss: `${ehr}/fhir/r4`, launch: 'xyz' })
   let path = `/launch?${query.toString()}`
   let cookie = ''

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
-import { fetch, Pool } from 'undici'
+import { fetch } from 'undici'
 import { end, listening, load, median, say, startMain, startOurs, usage } from '../harness.ts'
 import type { Lab, OurProxy } from '../harness.ts'
+import { createCallers } from '../load.ts'
 import { rawConfiguration } from '../parts/configuration.ts'
 import { createMaker } from '../parts/ours.ts'
 import type { Figures, Plan } from '../bench.ts'
@@ -45,20 +46,24 @@ async function crowd(lab: Lab, plan: Plan): Promise<Figures> {
   const launches = 10
   const ours = await startOurs(lab)
   const maker = createMaker(ours.configuration.file)
-  const pool = new Pool(ours.origin, { connections, allowH2: false })
+  // Each launch with connections of its own.
+  const browsers = Array.from({ length: launches }, () => createCallers(ours.origin))
   const asked = { connections: connections / launches, durationMs: plan.roundMs * 2 }
   try {
     const made = await Promise.all(Array.from({ length: launches }, () => maker.make()))
     // Any answer but 200 ends the bench.
     const lists = await Promise.all(
-      made.map((one) => load({ ...ours, ...one, pool }, 'Observation?_count=33', asked)),
+      made.map((one, index) => {
+        const callers = browsers[index] ?? ours.callers
+        return load({ ...ours, ...one, callers }, 'Observation?_count=33', asked)
+      }),
     )
     const count = lists.reduce((sum, list) => sum + list.length, 0)
     const megabytes = (await ours.usage()).peakRssBytes / 1_048_576
     say(`500 connections: ${String(count)} answers, no error, ${megabytes.toFixed(0)} MB at most.`)
     return { '500 connections, peak MB': megabytes, '500 connections, answers': count }
   } finally {
-    await pool.destroy()
+    for (const callers of browsers) callers.close()
     await maker.close()
     await ours.stop()
   }
