@@ -24,9 +24,9 @@ export function countRecords<Kind extends Audit>(
 }
 
 function count(event: AuditEvent, metrics: Metrics): void {
+  if (event.event.startsWith('fhir.')) return countFhir(event, metrics)
   const { tenant = 'none' } = event
   const [station, what = ''] = event.event.split('.')
-  if (station === 'fhir') return countFhir(event, what, metrics)
   if (station === 'launch' && isLaunchOutcome(what)) metrics.launch(what, tenant, event.reason)
   if (event.event === 'token.refreshed') metrics.refresh('refreshed', tenant)
   if (event.event === 'token.refused') {
@@ -35,8 +35,8 @@ function count(event: AuditEvent, metrics: Metrics): void {
 }
 
 /** What is permitted or intended is counted when it has come to its end. */
-function countFhir(event: AuditEvent, what: string, metrics: Metrics): void {
-  if (what === 'permitted' || what === 'intended') return
+function countFhir(event: AuditEvent, metrics: Metrics): void {
+  if (event.event === 'fhir.permitted' || event.event === 'fhir.intended') return
   metrics.fhirRequest({
     resource: event.resource,
     interaction: event.interaction,

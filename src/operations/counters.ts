@@ -29,28 +29,40 @@ interface Waiting extends MatrixKey {
 }
 
 export function createCounters({ store, lifeMs, flushMs }: CountersDeps): Counters {
-  const waiting = new Map<string, Waiting>()
+  let sets: Waiting[] = []
+  /** The same by tenant and mode: this stands on the way of every FHIR request, and one key of both would be made anew. */
+  let byMode = new Map<string, Map<string, Waiting>>()
 
-  function addOne({ tenant, mode }: MatrixKey, name: string, count: number): void {
-    const key = `${tenant}:${mode}`
-    const known = waiting.get(key)
-    if (known === undefined && waiting.size >= setsMax) return
-    const counts = known?.counts ?? new Map<string, number>()
-    if (known === undefined) waiting.set(key, { tenant, mode, counts })
-    if (counts.size < fieldsMax || counts.has(name)) {
-      counts.set(name, (counts.get(name) ?? 0) + count)
+  function begin({ tenant, mode }: MatrixKey): Waiting | undefined {
+    if (sets.length >= setsMax) return undefined
+    const set = { tenant, mode, counts: new Map<string, number>() }
+    sets.push(set)
+    const modes = byMode.get(tenant) ?? new Map<string, Waiting>()
+    byMode.set(tenant, modes.set(mode, set))
+    return set
+  }
+
+  function add(of: MatrixKey, names: Iterable<string>, count: (name: string) => number): void {
+    const counts = (byMode.get(of.tenant)?.get(of.mode) ?? begin(of))?.counts
+    if (counts === undefined) return
+    for (const name of names) {
+      const sofar = counts.get(name)
+      if (sofar !== undefined || counts.size < fieldsMax) {
+        counts.set(name, (sofar ?? 0) + count(name))
+      }
     }
   }
 
   async function flush(): Promise<void> {
-    const batch = [...waiting.values()]
-    waiting.clear()
+    const batch = sets
+    sets = []
+    byMode = new Map()
     for (const { tenant, mode, counts } of batch) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- a few sets, and nobody waits
         await store.addToMatrix({ tenant, mode }, counts, lifeMs)
       } catch {
-        for (const [name, count] of counts) addOne({ tenant, mode }, name, count)
+        add({ tenant, mode }, counts.keys(), (name) => counts.get(name) ?? 0)
       }
     }
   }
@@ -61,9 +73,7 @@ export function createCounters({ store, lifeMs, flushMs }: CountersDeps): Counte
   }, flushMs ?? flushMsDefault)
   timer.unref()
   return {
-    add: (of, names) => {
-      for (const name of names) addOne(of, name, 1)
-    },
+    add: (of, names) => add(of, names, one),
     flush: () => (underway = underway.then(flush)),
     stop: async () => {
       clearInterval(timer)
@@ -71,3 +81,5 @@ export function createCounters({ store, lifeMs, flushMs }: CountersDeps): Counte
     },
   }
 }
+
+const one = (): number => 1

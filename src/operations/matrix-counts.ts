@@ -10,8 +10,10 @@ import type { LaunchRecord } from '../vault/record.ts'
 
 /** A code exchange and what came of it, a FHIR answer, or a refusal of one. */
 export function countsOfEvent(event: AuditEvent): readonly string[] {
-  return counted[event.event]?.(event) ?? []
+  return counted[event.event]?.(event) ?? none
 }
+
+const none: readonly string[] = []
 
 type Count = (event: AuditEvent) => readonly string[]
 
@@ -31,9 +33,21 @@ function scopeCounts({ requested = '', granted = '' }: AuditEvent): readonly str
 
 /** Only what the EHR said: a refusal of our own never asked it. */
 function typeCounts({ resource = '', upstreamStatus }: AuditEvent): readonly string[] {
-  if (upstreamStatus === undefined || !resourceTypes.has(resource)) return []
-  return [`type:${resource}:${answerOf(upstreamStatus)}`]
+  if (upstreamStatus === undefined) return none
+  return typeNames.get(resource)?.[answerOf(upstreamStatus)] ?? none
 }
+
+/** Made once: they stand on the way of every FHIR request. */
+const typeNames = new Map(
+  [...resourceTypes].map((type) => [
+    type,
+    {
+      answered: [`type:${type}:answered`],
+      refused: [`type:${type}:refused`],
+      failed: [`type:${type}:failed`],
+    },
+  ]),
+)
 
 function answerOf(status: number): 'answered' | 'refused' | 'failed' {
   if (status === 401 || status === 403) return 'refused'

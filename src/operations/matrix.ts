@@ -40,7 +40,8 @@ export function createMatrix({ store, flushMs, scopes }: MatrixDeps): Matrix {
     mode: string | undefined,
     names: readonly string[],
   ): void => {
-    if (tenant !== undefined && mode !== undefined) counters.add({ tenant, mode }, names)
+    if (tenant === undefined || mode === undefined || names.length === 0) return
+    counters.add({ tenant, mode }, names)
   }
 
   const heard = (event: AuditEvent): void => {

@@ -4,6 +4,7 @@ import { scopeAction } from '../smart/interactions.ts'
 import { listGives } from '../smart/scope-lists.ts'
 import { covers, parseScope } from '../smart/scopes.ts'
 import type { ScopeAction } from '../smart/scopes.ts'
+import { resourceTypes } from '../smart/tables/resource-types.ts'
 import type { Store } from '../store/store.ts'
 import { createCounters } from './counters.ts'
 
@@ -37,38 +38,59 @@ export function createScopeUse(deps: ScopeUseDeps): ScopeUse {
   const { store, tenants, now, flushMs } = deps
   const counters = createCounters({ store, lifeMs: (keptDays + 1) * dayMs, flushMs })
   const scopesOf = new Map(
-    tenants.flatMap(({ id, modes }) => modes.map((mode) => [`${id}:${mode.id}`, mode.scopes])),
+    tenants.map(({ id, modes }) => [id, new Map(modes.map((mode) => [mode.id, mode.scopes]))]),
   )
-  const clock = createClock()
+  const hourOf = createClock()
   return {
     heard(event) {
       const { tenant, mode } = event
       if (tenant === undefined || mode === undefined) return
-      const scopes = scopesOf.get(`${tenant}:${mode}`)
-      const names = scopes === undefined ? [] : (counted[event.event]?.(event, scopes) ?? [])
-      if (names.length === 0) return
-      const { day, hour } = clock(now())
-      counters.add(
-        { tenant, mode: setOf(mode, day) },
-        names.map((name) => `${hour}:${name}`),
-      )
+      const scopes = scopesOf.get(tenant)?.get(mode)
+      const names = scopes && counted[event.event]?.(event, scopes)
+      if (names === undefined || names.length === 0) return
+      const hour = hourOf(now())
+      counters.add({ tenant, mode: hour.setOf(mode) }, hour.named(names))
     },
     flush: () => counters.flush(),
     stop: () => counters.stop(),
   }
 }
 
-/** A date costs more than a count; it changes once an hour. */
-function createClock(): (at: number) => { readonly day: string; readonly hour: string } {
-  let known = { until: 0, day: '', hour: '' }
+/** A date and the names with it cost more than a count: they are made once an hour. */
+function createClock(): (at: number) => Hour {
+  let known = hourFrom(0)
   return (at) => {
-    if (at >= known.until || at < known.until - hourMs) {
-      const text = new Date(at).toISOString()
-      const until = (Math.floor(at / hourMs) + 1) * hourMs
-      known = { until, day: text.slice(0, 10), hour: text.slice(11, 13) }
-    }
+    if (at >= known.until || at < known.until - hourMs) known = hourFrom(at)
     return known
   }
+}
+
+type Hour = ReturnType<typeof hourFrom>
+
+function hourFrom(at: number) {
+  const text = new Date(at).toISOString()
+  const [day, hour] = [text.slice(0, 10), text.slice(11, 13)]
+  const sets = new Map<string, string>()
+  const named = new WeakMap<readonly string[], readonly string[]>()
+  return {
+    until: (Math.floor(at / hourMs) + 1) * hourMs,
+    setOf: (mode: string) => remembered(sets, mode, () => setOf(mode, day)),
+    named: (names: readonly string[]) =>
+      remembered(named, names, () => names.map((name) => `${hour}:${name}`)),
+  }
+}
+
+interface Memory<Key, Value> {
+  get(key: Key): Value | undefined
+  set(key: Key, value: Value): unknown
+}
+
+function remembered<Key, Value>(memory: Memory<Key, Value>, key: Key, make: () => Value): Value {
+  const known = memory.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  memory.set(key, made)
+  return made
 }
 
 type Count = (event: AuditEvent, scopes: readonly string[]) => readonly string[]
@@ -102,37 +124,40 @@ const refreshed: Count = (_event, scopes) =>
     .filter((scope) => scope === 'offline_access' || scope === 'online_access')
     .map((scope) => `used:${scope}`)
 
-/** An operation such as $everything reads whatever the scopes allow. */
-const asked: Count = ({ interaction, resource, operation }, scopes) => {
-  if (operation !== undefined) return scopes.filter((scope) => reads(scope)).map(usedName)
-  const action = actionsOf.get(interaction ?? '')
-  if (resource === undefined || action === undefined) return []
-  return usersOf(scopes, resource, action)
+/** By what was asked: it stands on the way of every FHIR request, and the configuration does not change. */
+const memory = new WeakMap<readonly string[], Map<string, Map<string, readonly string[]>>>()
+
+const asked: Count = ({ interaction = '', resource = '', operation }, scopes) => {
+  const byAction = remembered(
+    memory,
+    scopes,
+    () => new Map<string, Map<string, readonly string[]>>(),
+  )
+  if (operation !== undefined) {
+    return remembered(memoryOf(byAction, 'operation'), '', () => scopes.filter(reads).map(usedName))
+  }
+  const action = actionsOf.get(interaction)
+  if (action === undefined || !resourceTypes.has(resource)) return none
+  return remembered(memoryOf(byAction, action), resource, () => usersOf(scopes, resource, action))
 }
 
+const memoryOf = (byAction: Map<string, Map<string, readonly string[]>>, action: string) =>
+  remembered(byAction, action, () => new Map<string, readonly string[]>())
+
+/** An operation such as $everything reads whatever the scopes allow. */
 const reads = (scope: string): boolean => /[rs]/.test(parseScope(scope)?.actions ?? '')
 const usedName = (scope: string): string => `used:${scope}`
 const actionsOf = new Map<string, ScopeAction | undefined>(Object.entries(scopeAction))
+const none: readonly string[] = []
 
-/** By what was asked: it stands on the way of every FHIR request, and the configuration does not change. */
-const memory = new WeakMap<readonly string[], Map<string, readonly string[]>>()
-
-function usersOf(scopes: readonly string[], resource: string, action: ScopeAction) {
-  const known = memory.get(scopes) ?? new Map<string, readonly string[]>()
-  memory.set(scopes, known)
-  const key = `${action}${resource}`
-  const names =
-    known.get(key) ??
-    scopes
-      .filter((scope) => {
-        const parsed = parseScope(scope)
-        const need = { resource, action, patient: true }
-        return parsed !== undefined && covers([parsed], need).kind !== 'none'
-      })
-      .map(usedName)
-  known.set(key, names)
-  return names
-}
+const usersOf = (scopes: readonly string[], resource: string, action: ScopeAction) =>
+  scopes
+    .filter((scope) => {
+      const parsed = parseScope(scope)
+      const need = { resource, action, patient: true }
+      return parsed !== undefined && covers([parsed], need).kind !== 'none'
+    })
+    .map(usedName)
 
 const counted: Partial<Record<AuditEvent['event'], Count>> = {
   'token.exchanged': exchanged,

@@ -4,7 +4,6 @@ import type { ErrorCode } from '../../errors.ts'
 import type { Refusal } from '../decision.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { parameterName } from '../request.ts'
-import type { Parameter } from '../request.ts'
 
 /**
  * record: what happened is written before the first byte leaves, refusals too (DESIGN rule 8). Only names, codes,
@@ -18,9 +17,9 @@ export async function record(
   const main = result.kind === 'reply' ? success(exchange, result) : refusal(exchange, result)
   const reason = findingOf(exchange, result)
   if (reason === undefined) return await audit.record(main)
-  const finding = { event: 'guard.finding', outcome: 'refused', reason } as const
+  const finding = eventOf(exchange, { event: 'guard.finding', outcome: 'refused', reason })
   // In one write: another patient's record must not even take longer than a missing one.
-  await Promise.all([audit.record({ ...common(exchange), ...finding }), audit.record(main)])
+  await Promise.all([audit.record(finding), audit.record(main)])
 }
 
 /** Written before a write is sent, with the version it is to replace; the outcome is a record of its own (rule 8). */
@@ -30,44 +29,37 @@ export function recordIntent(
   audit: Audit,
 ): Promise<void> {
   const version = versionIn(ifMatch)
-  return audit.record({
-    event: 'fhir.intended',
-    outcome: 'success',
-    ...common(exchange),
-    ...(version === undefined ? {} : { version }),
-  })
+  return audit.record(eventOf(exchange, { event: 'fhir.intended', outcome: 'success', version }))
 }
 
 /** Before the first byte of a stream, when its length is not known yet. */
 export function recordPermitted(exchange: Exchange, audit: Audit): Promise<void> {
-  const event = { event: 'fhir.permitted', outcome: 'success', status: 200, count: 1 } as const
-  return audit.record({ ...event, ...common(exchange) })
+  const said = { event: 'fhir.permitted', outcome: 'success', status: 200, count: 1 } as const
+  return audit.record(eventOf(exchange, said))
 }
 
 /** The stream came to its end: so many bytes have gone. */
 export function recordCompleted(exchange: Exchange, bytes: number, audit: Audit): Promise<void> {
-  const event = { event: 'fhir.access', outcome: 'success', status: 200, count: 1 } as const
-  return audit.record({ ...event, bytes, ...common(exchange) })
+  const said = { event: 'fhir.access', outcome: 'success', status: 200, count: 1, bytes } as const
+  return audit.record(eventOf(exchange, said))
 }
 
 /** A stream broke off: so many bytes had gone. */
 export function recordAborted(exchange: Exchange, bytes: number, audit: Audit): Promise<void> {
-  return audit.record({ event: 'fhir.aborted', outcome: 'failed', bytes, ...common(exchange) })
+  return audit.record(eventOf(exchange, { event: 'fhir.aborted', outcome: 'failed', bytes }))
 }
 
 function success(exchange: Exchange, reply: Reply): AuditEvent {
-  const version = versionIn(reply.headers['etag'])
-  return {
+  return eventOf(exchange, {
     event: exchange.writeSent ? 'fhir.written' : 'fhir.access',
     outcome: 'success',
-    ...common(exchange),
-    ...(version === undefined ? {} : { version }),
-    ...(reply.patients.length === 0 ? {} : { patient: reply.patients }),
+    version: versionIn(reply.headers['etag']),
+    patient: reply.patients.length === 0 ? undefined : reply.patients,
     status: reply.status,
-    ...(reply.count === undefined ? {} : { count: reply.count }),
+    count: reply.count,
     bytes: reply.body.length,
-    ...(reply.reason === undefined ? {} : { reason: reply.reason }),
-  }
+    reason: reply.reason,
+  })
 }
 
 function refusal(exchange: Exchange, { code, reason }: Refusal): AuditEvent {
@@ -77,14 +69,8 @@ function refusal(exchange: Exchange, { code, reason }: Refusal): AuditEvent {
   // Nothing is known of who asked: the audit counts such refusals by address.
   if (exchange.opened === undefined && !failed) event = 'request.refused'
   if (state === 'write_uncertain') event = 'fhir.uncertain'
-  return {
-    event,
-    outcome: failed ? 'failed' : 'refused',
-    ...common(exchange),
-    state,
-    status,
-    reason: reason ?? code,
-  }
+  const outcome = failed ? 'failed' : 'refused'
+  return eventOf(exchange, { event, outcome, state, status, reason: reason ?? code })
 }
 
 /** What the EHR sent that does not belong here: a record of its own, for whoever watches the EHR and not the user. */
@@ -118,43 +104,54 @@ function findingOf(
 }
 
 /** A version id of the form the audit can hold. */
-const versionIn = (tag: string | undefined): string | undefined =>
-  /^(?:W\/)?"([A-Za-z0-9.-]{1,64})"$/.exec(tag ?? '')?.[1]
+function versionIn(tag: string | undefined): string | undefined {
+  return tag === undefined ? undefined : /^(?:W\/)?"([A-Za-z0-9.-]{1,64})"$/.exec(tag)?.[1]
+}
 
-function common(exchange: Exchange): Omit<AuditEvent, 'event' | 'outcome'> {
-  const { opened, view, request, rule, launch, upstreamStatus, narrowed } = exchange
-  const user = opened?.record.user
+/** What a record says besides what is known of its request. */
+type Said = Pick<
+  AuditEvent,
+  'event' | 'outcome' | 'state' | 'version' | 'patient' | 'status' | 'count' | 'bytes' | 'reason'
+>
+
+/** Every member at once, those that are not known too: to add them one by one cost more than the line they become. */
+function eventOf(exchange: Exchange, said: Said): AuditEvent {
+  const { view, request } = exchange
   return {
+    event: said.event,
+    outcome: said.outcome,
+    state: said.state,
+    tenant: view?.tenant.id,
+    mode: view?.mode.id,
+    launch: exchange.launch,
     request: exchange.incident,
     client: exchange.client,
+    user: exchange.opened?.record.user,
+    patient: said.patient ?? view?.patient,
+    rule: exchange.rule,
+    interaction: request?.interaction,
+    resource: request?.resource,
+    // The files have it of a write alone, as a pseudonym.
+    resourceId: request?.id ?? exchange.savedId,
+    operation: request?.operation,
+    parameters: parametersOf(exchange),
+    version: said.version,
+    status: said.status,
+    upstreamStatus: exchange.upstreamStatus,
+    count: said.count,
+    bytes: said.bytes,
     ms: Math.round(performance.now() - exchange.startedAt),
-    ...(launch === undefined ? {} : { launch }),
-    ...(view === undefined ? {} : { tenant: view.tenant.id, mode: view.mode.id }),
-    ...(user === undefined ? {} : { user }),
-    ...(view?.patient === undefined ? {} : { patient: view.patient }),
-    ...(rule === undefined ? {} : { rule }),
-    ...(request === undefined ? {} : { interaction: request.interaction }),
-    ...(request?.resource === undefined ? {} : { resource: request.resource }),
-    ...recordId(exchange),
-    ...(request?.operation === undefined ? {} : { operation: request.operation }),
-    ...(request === undefined || request.parameters.length + narrowed.length === 0
-      ? {}
-      : { parameters: [...request.parameters.map(named), ...narrowed.map(added)] }),
-    ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
+    reason: said.reason,
   }
 }
 
-/** Which record it was about. The files have it of a write alone, as a pseudonym. */
-function recordId({ request, savedId }: Exchange): { resourceId?: string } {
-  const resourceId = request?.id ?? savedId
-  return resourceId === undefined ? {} : { resourceId }
-}
-
-/** What was narrowed by us, marked. */
-function added(parameter: Parameter): { name: string; value: string } {
-  return { name: `+${parameterName(parameter)}`, value: parameter.value }
-}
-
-function named(parameter: Parameter): { name: string; value: string } {
-  return { name: parameterName(parameter), value: parameter.value }
+/** What was asked, then what was narrowed by us, marked. */
+function parametersOf({ request, narrowed }: Exchange): AuditEvent['parameters'] {
+  if (request === undefined) return undefined
+  const { parameters } = request
+  if (parameters.length === 0 && narrowed.length === 0) return undefined
+  return [
+    ...parameters.map((one) => ({ name: parameterName(one), value: one.value })),
+    ...narrowed.map((one) => ({ name: `+${parameterName(one)}`, value: one.value })),
+  ]
 }
