@@ -37,7 +37,9 @@ export function clear(length: i32): bool {
   return reserve(eventsStart)
 }
 
-const aligned = (place: usize): usize => (place + 15) & ~15
+function aligned(place: usize): usize {
+  return (place + 15) & ~15
+}
 
 /** Where in the answer the URLs begin that are under the base. */
 export let listStart: usize = 0

@@ -1,4 +1,5 @@
 import { bundleMember, entry, none } from '../codes'
+import { follow } from './follow'
 import { clear, eventCount } from './memory'
 import { memberAt } from './names'
 import * as notes from './notes'
@@ -104,7 +105,7 @@ let followed: usize = 0
 
 /** One that is not is remembered, for the next. */
 function follows(at: usize): bool {
-  followed = shape.follow(at)
+  followed = follow(at)
   if (followed !== 0) return true
   shape.begin(at)
   return false
