@@ -1,12 +1,11 @@
 import type { UserState } from '../errors.ts'
 import type { LaunchState } from '../vault/record.ts'
+import { createCommon } from './line-common.ts'
 import { auditEvents } from './event-names.ts'
-import { maxPatients } from './event.ts'
-import type { AuditEvent, AuditUser } from './event.ts'
+import type { AuditEvent } from './event.ts'
 import { contextNames, interactions } from './known-names.ts'
 import { array, bounded, configured, fit, listed, number, oneOf, unknown, word } from './members.ts'
 import { ownParameter } from './own-parameters.ts'
-import { pseudonymOrName } from './person.ts'
 import type { Pseudonyms } from './pseudonyms.ts'
 import { reasons } from './reasons.ts'
 import { operationName, scopeWriter, searchParameter } from './requested-names.ts'
@@ -31,16 +30,22 @@ export function createLineBuilder(deps: LineDeps): LineBuilder {
   const instance = `,"instance":"${fit(deps.instance, /^[A-Za-z0-9._-]{1,128}$/)}"`
   const scopes = scopeWriter(deps.vocabulary.scopes)
   const time = timeWriter()
-  return (event, at) =>
-    time(at) +
-    what(event) +
-    where(event, deps) +
-    who(event, deps) +
-    asked(event, deps, scopes) +
-    answered(event) +
-    listed('reason', event.reason, reasons) +
-    word('actor', event.actor, actorForm) +
-    instance
+  const commonOf = createCommon(deps)
+  return (event, at) => {
+    const common = commonOf(event)
+    return (
+      time(at) +
+      what(event) +
+      common.where +
+      word('request', event.request, incidentForm) +
+      common.who +
+      asked(event, deps, scopes) +
+      answered(event) +
+      listed('reason', event.reason, reasons) +
+      word('actor', event.actor, actorForm) +
+      instance
+    )
+  }
 }
 
 /** A date costs more than the rest of a line together; within one second only its last digits change. */
@@ -89,42 +94,6 @@ function what(event: AuditEvent): string {
     listed('event', event.event, eventNames) +
     listed('outcome', event.outcome, outcomes) +
     listed('state', event.state, states)
-  )
-}
-
-function where(event: AuditEvent, deps: LineDeps): string {
-  const { vocabulary, pseudonyms } = deps
-  return (
-    configured('tenant', event.tenant, vocabulary.tenants) +
-    configured('mode', event.mode, vocabulary.modes) +
-    (event.launch === undefined ? '' : `,"launch":"${pseudonyms.launch(event.launch)}"`) +
-    word('request', event.request, incidentForm)
-  )
-}
-
-function who(event: AuditEvent, deps: LineDeps): string {
-  const { pseudonyms } = deps
-  const tenant = event.tenant ?? ''
-  const client =
-    event.client === undefined ? '' : `,"client":"${pseudonyms.client(event.client.slice(0, 128))}"`
-  return client + userMember(tenant, event.user, pseudonyms) + patientMember(tenant, event, deps)
-}
-
-function userMember(tenant: string, user: AuditUser | undefined, pseudonyms: Pseudonyms): string {
-  if (user === undefined) return ''
-  const person = pseudonymOrName(tenant, user, pseudonyms)
-  return person === undefined ? '' : `,"user":"${person}"`
-}
-
-function patientMember(tenant: string, event: AuditEvent, { pseudonyms }: LineDeps): string {
-  const { patient } = event
-  if (patient === undefined) return ''
-  if (typeof patient === 'string') return `,"patient":"${pseudonyms.patient(tenant, patient)}"`
-  const different = new Set(patient)
-  if (different.size > maxPatients) throw new RangeError('more patients than a record can hold')
-  return array(
-    'patient',
-    [...different].map((id) => pseudonyms.patient(tenant, id)),
   )
 }
 

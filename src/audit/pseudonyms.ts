@@ -1,5 +1,6 @@
 import { createHmac, createHash } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
+import { createGenerations } from './generations.ts'
 
 /**
  * Keyed pseudonyms (DESIGN rule 9): `p1.<22 characters>`, the key's id and the first 128 bits of an HMAC-SHA-256 in
@@ -85,19 +86,13 @@ function userParts(tenant: string, user: PseudonymousUser): readonly string[] {
   return [tenant, 'subject', user.issuer ?? '', user.subject ?? '']
 }
 
-/** Two generations: when the young one is full the old one is dropped, so the size is bounded and what is used stays. */
 function remember(entries: number, make: (key: string) => string): (key: string) => string {
-  let young = new Map<string, string>()
-  let old = new Map<string, string>()
+  const memory = createGenerations<string>(entries)
   return (key) => {
-    const known = young.get(key)
+    const known = memory.get(key)
     if (known !== undefined) return known
-    const value = old.get(key) ?? make(key)
-    if (young.size >= entries) {
-      old = young
-      young = new Map()
-    }
-    young.set(key, value)
-    return value
+    const made = make(key)
+    memory.set(key, made)
+    return made
   }
 }

@@ -59,6 +59,36 @@ const full: AuditEvent = {
   actor: 'user',
 }
 
+t.test('what is remembered of a launch is never said of another, nor when it has changed', (t) => {
+  const users = [
+    full.user,
+    { issuer: 'i', subject: 's', fhirUser: 'Patient/p1', kind: 'patient' },
+    { issuer: 'i', subject: 't', fhirUser: undefined, kind: 'practitioner' },
+    undefined,
+  ] as const
+  const events = fc.record({
+    event: fc.constant('fhir.access' as const),
+    outcome: fc.constant('success' as const),
+    launch: fc.constantFrom('one', 'two', undefined),
+    tenant: fc.constantFrom('north', 'south', undefined),
+    mode: fc.constantFrom('chart', 'other', undefined),
+    client: fc.constantFrom('10.1.2.3', '10.1.2.4', undefined),
+    user: fc.constantFrom(...users),
+    patient: fc.constantFrom('p1', 'p2', ['p1', 'p2'], undefined),
+    request: fc.constantFrom('7K3M-9QXW-2B', '7K3M-9QXW-2C'),
+  })
+  const anew = (): typeof build =>
+    createLineBuilder({ pseudonyms, vocabulary: createVocabulary(tenants), instance: 'one' })
+  fc.assert(
+    fc.property(fc.array(events, { minLength: 2, maxLength: 8 }), (some) => {
+      const remembering = anew()
+      return some.every((event) => remembering(event, 1) === anew()(event, 1))
+    }),
+    { numRuns: 2000 },
+  )
+  t.end()
+})
+
 t.test('all members, in the order of DESIGN', async (t) => {
   const record = recordOf(full)
   t.equal(
