@@ -3,7 +3,8 @@ import type { Audit } from '../audit/event.ts'
 import type { SessionCookies } from '../session/cookies.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
-import type { Tokens, Vault } from '../vault/vault.ts'
+import type { RememberingVault } from '../vault/memory.ts'
+import type { Tokens } from '../vault/vault.ts'
 import type { AwayJudge } from './away/away-judge.ts'
 import type { Prove } from './guard/prove.ts'
 import type { LaunchRate } from './resilience/launch-rate.ts'
@@ -18,7 +19,7 @@ export interface FhirDeps {
   /** ISO 8601; the date of our CapabilityStatements. */
   readonly startedAt: string
   readonly cookies: Pick<SessionCookies, 'inspect'>
-  readonly vault: Pick<Vault, 'open'>
+  readonly vault: Pick<RememberingVault, 'open'>
   readonly tokens: Tokens
   readonly audit: Audit
   readonly views: Views

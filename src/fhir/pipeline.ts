@@ -73,7 +73,9 @@ async function answer(
   const browser = judgeBrowser(exchange.incoming, deps.publicUrl, binary)
   if (browser !== undefined) return browser
 
-  const launch = await openLaunch(exchange.incoming.headers.cookie, target.launch, deps)
+  const opening = openLaunch(exchange.incoming.headers.cookie, target.launch, deps)
+  // Promises only for what is waited for: each costs every request.
+  const launch = opening instanceof Promise ? await opening : opening
   if (isRefusal(launch)) return launch
   exchange.opened = launch.opened
   exchange.view = launch.view

@@ -2,6 +2,12 @@ import { concerns } from '../store/store.ts'
 import type { Change, LaunchKey, Store } from '../store/store.ts'
 import type { OpenLaunch, Opening, Vault } from './vault.ts'
 
+export interface RememberingVault extends Omit<Vault, 'open'> {
+  /** Without a promise where the record is kept: each would cost every request of the FHIR path. */
+  open(key: LaunchKey): Opening | Promise<Opening>
+  close(): void
+}
+
 /**
  * Opened records kept in this process's memory (DESIGN rule 12). One serves only while the link that tells of its end
  * is alive and its idle clock has not passed; otherwise the store is asked. What is read while a change of it is told
@@ -13,16 +19,16 @@ export function createRememberingVault(deps: {
   readonly now: () => number
   /** Sessions whose launches are kept, about; those that were not used lately go first. */
   readonly maxSessions?: number
-}): Vault & { readonly close: () => void } {
+}): RememberingVault {
   const { vault, store, now } = deps
   const memory = createMemory(deps.maxSessions ?? 5_000)
   const close = store.onChange((change) => memory.forget(change))
 
-  const open = (key: LaunchKey): Promise<Opening> => {
+  const open = (key: LaunchKey): Opening | Promise<Opening> => {
     const alive = store.linkAlive()
     const kept = alive ? memory.read(key) : undefined
     return kept !== undefined && now() < kept.idleAt
-      ? Promise.resolve({ kind: 'open', launch: kept })
+      ? { kind: 'open', launch: kept }
       : read(key, alive)
   }
   const read = async (key: LaunchKey, alive: boolean): Promise<Opening> => {

@@ -54,26 +54,29 @@ export function createTokens(deps: TokensDeps): Tokens {
       deps.onWaited?.((performance.now() - startedAt) / 1000)
     }
   }
+  const isGood = (record: LaunchRecord): boolean =>
+    !isDue(record, now(), limits.minIntervalMs(record.tenant))
+
+  const renew = async (key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch> => {
+    const usable = isUsable(opened.record, now())
+    if (usable && !isUrgent(opened.record, now())) {
+      // Renewed in good time, while nobody waits; whoever comes later has the new one.
+      if (!pause.known(key)) flights.join(key, isGood, limits.waitMs).catch(() => undefined)
+      return opened
+    }
+    try {
+      const patience = usable ? limits.patienceMs : limits.waitMs
+      return await waited(performance.now(), flights.join(key, isGood, patience))
+    } catch (error) {
+      if (hasCode(error, 'EHR_UNREACHABLE') && isUsable(opened.record, now())) return opened
+      throw error
+    }
+  }
 
   return {
-    async current(key, opened) {
+    current(key, opened) {
       assertAuthorized(opened.record)
-      const good = (record: LaunchRecord): boolean =>
-        !isDue(record, now(), limits.minIntervalMs(record.tenant))
-      if (good(opened.record)) return opened
-      const usable = isUsable(opened.record, now())
-      if (usable && !isUrgent(opened.record, now())) {
-        // Renewed in good time, while nobody waits; whoever comes later has the new one.
-        if (!pause.known(key)) flights.join(key, good, limits.waitMs).catch(() => undefined)
-        return opened
-      }
-      try {
-        const patience = usable ? limits.patienceMs : limits.waitMs
-        return await waited(performance.now(), flights.join(key, good, patience))
-      } catch (error) {
-        if (hasCode(error, 'EHR_UNREACHABLE') && isUsable(opened.record, now())) return opened
-        throw error
-      }
+      return isGood(opened.record) ? opened : renew(key, opened)
     },
 
     async afterRefusal(key, opened) {

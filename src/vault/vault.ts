@@ -80,10 +80,10 @@ export type RefreshOutcome =
 /** Gives every FHIR request a token that should still work; at most one refresh at a time across all replicas. */
 export interface Tokens {
   /**
-   * The launch with a current token: as it is, or refreshed when it is about to expire.
+   * The launch with a current token: as it is, at once and without a promise, or refreshed when it is about to expire.
    * Throws SmartBffError TOKEN_EXPIRED (the user must authorize again), LAUNCH_ENDED, EHR_UNREACHABLE or STORE_UNAVAILABLE.
    */
-  current(key: LaunchKey, opened: OpenLaunch): Promise<OpenLaunch>
+  current(key: LaunchKey, opened: OpenLaunch): OpenLaunch | Promise<OpenLaunch>
   /**
    * The EHR answered 401 to the token in `opened`: a newer one, from another's refresh or our own. `opened` itself where a
    * newer one would meet the same: the EHR's answer stands. Throws like `current`.

@@ -56,7 +56,7 @@ async function carryOut({ key, requests }: ReplicaOrder): Promise<string[]> {
   const opening = await vault.open(key)
   if (opening.kind !== 'open') return [opening.kind]
   const got = await Promise.allSettled(
-    Array.from({ length: requests }, (_, n) =>
+    Array.from({ length: requests }, async (_, n) =>
       n % 2 === 0 ? tokens.current(key, opening.launch) : tokens.afterRefusal(key, opening.launch),
     ),
   )

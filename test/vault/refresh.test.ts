@@ -137,7 +137,7 @@ t.test(
     const opened = await open()
     const [one, other] = [replica(), replica()]
     const results = await Promise.all(
-      Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? one : other).current(key, opened)),
+      Array.from({ length: 50 }, async (_, n) => (n % 2 === 0 ? one : other).current(key, opened)),
     )
     t.equal(ehr.calls, 1)
     t.strictSame(new Set(results.map(({ record }) => record.tokens.access)), new Set(['access-1']))
@@ -226,7 +226,7 @@ t.test('a refusal of the EHR means authorization, and is asked for once', async 
   t.equal(ehr.calls, 1)
   const { record } = await open()
   t.match(record, { state: 'reauth_required', tokens: { refresh: undefined } })
-  await t.rejects(tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
+  await t.rejects(async () => tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
   t.strictSame(names(events), ['token.refused refused', 'launch.transition refused'])
   t.match(events[0], { state: 'reauth_required', reason: 'invalid_grant' })
 })
@@ -239,7 +239,7 @@ t.test('without a refresh token the token serves until it expires', async (t) =>
   clock.time = start + hourMs - 1
   t.equal((await replica().current(key, await open())).record.tokens.access, 'access-0')
   clock.time += 1
-  await t.rejects(replica().current(key, await open()), { code: 'TOKEN_EXPIRED' })
+  await t.rejects(async () => replica().current(key, await open()), { code: 'TOKEN_EXPIRED' })
   t.equal(ehr.calls, 0)
   t.equal((await open()).record.state, 'reauth_required')
 })
@@ -274,7 +274,7 @@ t.test('an expired token and an uncertain answer: the EHR is unreachable', async
   const { clock, ehr, key, open, replica } = await setUp()
   clock.time = start + hourMs
   ehr.next.push('fail')
-  await t.rejects(replica().current(key, await open()), { code: 'EHR_UNREACHABLE' })
+  await t.rejects(async () => replica().current(key, await open()), { code: 'EHR_UNREACHABLE' })
 })
 
 t.test('an answer that was lost on the way ends in authorization', async (t) => {
@@ -282,9 +282,9 @@ t.test('an answer that was lost on the way ends in authorization', async (t) => 
   const tokens = replica()
   clock.time = start + hourMs
   ehr.next.push('lost')
-  await t.rejects(tokens.current(key, await open()), { code: 'EHR_UNREACHABLE' })
+  await t.rejects(async () => tokens.current(key, await open()), { code: 'EHR_UNREACHABLE' })
   clock.time += 1
-  await t.rejects(tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
+  await t.rejects(async () => tokens.current(key, await open()), { code: 'TOKEN_EXPIRED' })
 })
 
 t.test('an end during the token call wins', async (t) => {

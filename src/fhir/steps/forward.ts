@@ -35,7 +35,8 @@ export async function forward(
   { tokens, upstream }: ForwardDeps,
 ): Promise<UpstreamAnswer | UpstreamFault> {
   const { key } = launch
-  const current = await tokens.current(key, launch.opened)
+  const asked = tokens.current(key, launch.opened)
+  const current = asked instanceof Promise ? await asked : asked
   const first = await upstream.send(askOf(outbound, key.launch, current, listener))
   note(first, told)
   if (first.kind === 'fault' || first.status !== 401) return first

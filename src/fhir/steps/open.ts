@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { SmartBffError } from '../../errors.ts'
 import { judgeBrowserRequest } from '../../session/anti-forgery.ts'
 import type { SessionCookies } from '../../session/cookies.ts'
+import type { LaunchKey } from '../../store/store.ts'
 import { endCode } from '../../vault/transitions.ts'
-import type { Vault } from '../../vault/vault.ts'
+import type { RememberingVault } from '../../vault/memory.ts'
+import type { Opening } from '../../vault/vault.ts'
 import { refuse } from '../decision.ts'
 import type { Refusal } from '../decision.ts'
 import type { Exchange, OpenedLaunch } from '../exchange.ts'
@@ -29,20 +31,26 @@ export function judgeBrowser(
 
 export interface OpenDeps {
   readonly cookies: Pick<SessionCookies, 'inspect'>
-  readonly vault: Pick<Vault, 'open'>
+  readonly vault: Pick<RememberingVault, 'open'>
   readonly views: Views
 }
 
 /** One store trip. A missing launch and somebody else's launch read exactly alike (DESIGN, Fine print). */
-export async function openLaunch(
+export function openLaunch(
   cookieHeader: string | undefined,
   launch: string,
   deps: OpenDeps,
-): Promise<OpenedLaunch | Refusal> {
+): OpenedLaunch | Refusal | Promise<OpenedLaunch | Refusal> {
   const reading = deps.cookies.inspect(cookieHeader)
   if (reading.kind !== 'valid') return refuse('SESSION_MISSING')
   const key = { session: reading.session, launch }
-  const opening = await deps.vault.open(key)
+  const opening = deps.vault.open(key)
+  return opening instanceof Promise
+    ? opening.then((opened) => judgeOpening(key, opened, deps))
+    : judgeOpening(key, opening, deps)
+}
+
+function judgeOpening(key: LaunchKey, opening: Opening, deps: OpenDeps): OpenedLaunch | Refusal {
   if (opening.kind === 'missing') return refuse('LAUNCH_ENDED')
   if (opening.kind === 'ended') return refuse(endCode(opening))
   const { record } = opening.launch
