@@ -23,7 +23,8 @@ export function expectationOf(bound: Bound, view: LaunchView): Expectation {
   const { request, included, coverage } = bound
   const resource = request.resource ?? ''
   const operation = request.interaction === 'operation'
-  const known = new Map<string, Coverage>(operation ? [] : [[resource, coverage]])
+  // Mostly nothing is asked about but the type that was asked for.
+  let known: Map<string, Coverage> | undefined
   const judge = (type: string): Coverage => {
     // The operation's own rule stands for every type it answers with.
     if (operation) return both(view.covers(type, 'r'), view.covers(type, 's'))
@@ -39,7 +40,9 @@ export function expectationOf(bound: Bound, view: LaunchView): Expectation {
     base: view.base,
     onForeign: view.tenant.guard,
     permits: (type) => {
-      const answer = known.get(type) ?? judge(type)
+      if (type === resource && !operation) return coverage
+      const answer = known?.get(type) ?? judge(type)
+      known ??= new Map()
       known.set(type, answer)
       return answer
     },

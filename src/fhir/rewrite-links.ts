@@ -21,18 +21,24 @@ export function rewriteLinks(
   rewriter: Rewriter,
   links: LinkCount,
 ): readonly PageLink[] {
-  if (!Array.isArray(list)) return []
-  return list.flatMap((link: unknown) => {
-    const { relation, url } = isJsonObject(link) ? link : {}
-    if (relation === 'self') return [{ relation, url: rewriter.self() }]
-    if (typeof relation !== 'string' || !pageRelations.has(relation)) return []
-    const ours = typeof url === 'string' ? rewriter.page(url) : undefined
-    if (ours === undefined) {
-      links.dropped += 1
-      if (relation === 'next') links.nextLost = true
-    }
-    return ours === undefined ? [] : [{ relation, url: ours }]
-  })
+  const ours: PageLink[] = []
+  for (const link of Array.isArray(list) ? (list as unknown[]) : []) {
+    const one = rewriteLink(link, rewriter, links)
+    if (one !== undefined) ours.push(one)
+  }
+  return ours
+}
+
+function rewriteLink(link: unknown, rewriter: Rewriter, links: LinkCount): PageLink | undefined {
+  if (!isJsonObject(link)) return undefined
+  const { relation, url } = link
+  if (relation === 'self') return { relation, url: rewriter.self() }
+  if (typeof relation !== 'string' || !pageRelations.has(relation)) return undefined
+  const ours = typeof url === 'string' ? rewriter.page(url) : undefined
+  if (ours !== undefined) return { relation, url: ours }
+  links.dropped += 1
+  if (relation === 'next') links.nextLost = true
+  return undefined
 }
 
 /** The same as JSON. */

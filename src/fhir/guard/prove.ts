@@ -48,7 +48,7 @@ export function createProver(): Prove {
     if (patient === undefined || version !== undefined) return undefined
     if (shape !== 'search' && shape !== 'resource') return undefined
     if (!isUtf8(bytes)) return undefined
-    const scan = scanner.scan(bytes, `${base}/`)
+    const scan = scanner.scan(bytes, base)
     const proof = scan === undefined ? undefined : proveScan(scan, expected, patient)
     return proof === undefined ? undefined : { kind: 'proved', bytes, ...proof, splice }
   }
@@ -118,12 +118,14 @@ function createRecords({ events, memory, urls, urlCount }: Scan, baseBytes: numb
     },
     list: () => {
       end(urlCount)
-      const [only, ...others] = parts
-      if (only === undefined) return new Int32Array()
-      return others.length === 0 ? only : Int32Array.from(parts.flatMap((part) => [...part]))
+      const [only] = parts
+      if (only === undefined) return none
+      return parts.length === 1 ? only : Int32Array.from(parts.flatMap((part) => [...part]))
     },
   }
 }
+
+const none = new Int32Array()
 
 function hasAny(urls: Int32Array, { start, end }: Span): boolean {
   const index = firstFrom(urls, start)

@@ -12,7 +12,7 @@ import type { Vector } from './vector.ts'
  * the caller has checked that.
  */
 export interface Scanner {
-  /** `base`: the EHR's, with a slash behind it. Undefined: unsure. */
+  /** `base`: the EHR's, without a slash behind it. Undefined: unsure. */
   scan(bytes: Buffer, base: string): Scan | undefined
 }
 
@@ -39,7 +39,7 @@ export function createScanner(vector: Vector): Scanner {
   let known = ''
   const knowBase = (base: string): boolean => {
     if (base === known) return true
-    const bytes = Buffer.from(base)
+    const bytes = Buffer.from(`${base}/`)
     if (vector.setBase(bytes.length) === 0) return false
     vector.look().set(bytes, vector.base.value)
     known = base

@@ -51,12 +51,14 @@ export function allow(request: FhirRequest, view: LaunchView): Permit | Refusal 
   if (interaction === 'capabilities') return allowCapabilities(request)
   if (interaction === 'operation') return allowOperation(request, view)
   if (resource === undefined) return refuse('FHIR_NOT_ALLOWED')
-  const rules = view.rules.get(resource)?.filter((rule) => permits(rule, interaction)) ?? []
-  if (rules.length === 0) return refuse(missingPatient(view, request) ?? 'FHIR_NOT_ALLOWED')
-  for (const rule of rules) {
+  let ruled = false
+  for (const rule of view.rules.get(resource) ?? []) {
+    if (!permits(rule, interaction)) continue
+    ruled = true
     const included = judgeParameters(rule, request, view)
     if (included !== undefined) return permit(request, rule.feature, included)
   }
+  if (!ruled) return refuse(missingPatient(view, request) ?? 'FHIR_NOT_ALLOWED')
   return namesAnotherPatient(request, view)
     ? refuse('FHIR_PATIENT_FOREIGN', 'wrong_patient')
     : refuse('FHIR_PARAMETER_NOT_ALLOWED')
@@ -119,17 +121,18 @@ function judgeParameters(
   view: LaunchView,
 ): ReadonlySet<string> | undefined {
   if (request.parameters.length === 0) return noTypes
-  const included = new Set<string>()
+  let included: Set<string> | undefined
   for (const parameter of request.parameters) {
     if (neverAllowed.has(parameter.name)) return undefined
     if (parameter.name === '_include' || parameter.name === '_revinclude') {
       if (request.interaction !== 'search-type') return undefined
       const types = includedTypes(rule, parameter)
       if (types === undefined) return undefined
+      included ??= new Set()
       for (const type of types) included.add(type)
     } else if (!allowsParameter(rule, request, parameter, view)) return undefined
   }
-  return included
+  return included ?? noTypes
 }
 
 function allowsParameter(

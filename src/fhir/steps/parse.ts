@@ -47,20 +47,20 @@ export function splitTarget(url: string): Target | Refusal {
 
 export function parseRequest(method: string, target: Target): Parsed | Refusal {
   const segments = target.path === '' ? [] : target.path.split('/', 6)
-  if (segments.length > 5 || !segments.every((segment) => isSegment(segment))) return invalid()
+  if (segments.length > 5) return invalid()
+  for (const segment of segments) if (!isSegment(segment)) return invalid()
   const handle = parseHandle(method, segments, target.query)
   if (handle !== undefined) return handle
 
   const parameters = parseQuery(target.query)
   if (isRefusal(parameters)) return parameters
-  const found = shapeOf(
-    method,
-    segments.map((segment) => segment.replace(/^%24/, '$')),
-  )
+  const found = shapeOf(method, target.path.includes('%') ? segments.map(plainSegment) : segments)
   if (found === undefined) return invalid()
   if (isRefusal(found)) return found
   return withParameters(found, parameters)
 }
+
+const plainSegment = (segment: string): string => segment.replace(/^%24/, '$')
 
 /** Adds the parameters of a search form to those of the URL (FHIR R4 http.html, search: they count alike). */
 export function addForm(parsed: FhirRequest, form: string): FhirRequest | Refusal {
@@ -196,9 +196,12 @@ function withParameters(
   found: Shape,
   parameters: readonly Parameter[],
 ): (Parsed & { kind: 'request' }) | Refusal {
-  const format = parameters.filter((parameter) => parameter.name === '_format')
-  if (!format.every((parameter) => isFormat(parameter))) return invalid()
-  const kept = parameters.filter(({ name }) => name !== '_format' && name !== '_pretty')
+  const kept: Parameter[] = []
+  for (const parameter of parameters) {
+    const { name } = parameter
+    if (name === '_format' && !isFormat(parameter)) return invalid()
+    if (name !== '_format' && name !== '_pretty') kept.push(parameter)
+  }
   const request: FhirRequest = { ...found, parameters: kept }
   return { kind: 'request', request, body: bodyKind(found) }
 }
@@ -213,9 +216,10 @@ function bodyKind({ interaction, post }: Shape): BodyKind {
 /** The answer is always JSON: nothing else could be checked (1.12, row 30). */
 function isFormat({ name, value }: Parameter): boolean {
   if (name === '_pretty') return true
-  const json = ['json', 'application/json', 'application/fhir+json', 'application/fhir json']
-  return name === '_format' && json.includes(value)
+  return name === '_format' && jsonFormats.includes(value)
 }
+
+const jsonFormats = ['json', 'application/json', 'application/fhir+json', 'application/fhir json']
 
 function isGet(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
