@@ -106,6 +106,50 @@ t.test('a value of another patient, type or form behind one that was proved', (t
   t.end()
 })
 
+t.test('entries of several shapes, one after the other', (t) => {
+  const shapes = [
+    plain,
+    plain.replace('"subject"', '"patient":{"reference":"Patient/p1"},"subject"'),
+    plain.replace('"status"', '"issued":"2026","status"'),
+    plain.replace('"active":true,', ''),
+    plain.replace(',"search":{"mode":"match"}', ''),
+    plain.replace('"status"', '"contained":[{"resourceType":"Medication","id":"m"}],"status"'),
+    plain.replace(/"hasMember":.*\n/, ''),
+  ]
+  t.equal(new Set(shapes).size, 7)
+  for (let count = 1; count <= shapes.length; count += 1) {
+    const some = shapes.slice(0, count)
+    const list = [...some, ...some, ...some.toReversed()]
+    t.equal(together(...list), 'proved', `${String(count)} shapes`)
+    for (let at = 0; at < list.length; at += 1) {
+      for (const [good, bad] of [
+        ['p1","display"', 'p2","display"'],
+        ['"Observation","id"', '"Group","id"'],
+        ['"id":"o1"', '"id":"o/1"'],
+        ['http://x.example/a', 'Binary/b1'],
+      ] as const) {
+        const changed = list.with(at, list[at]!.replace(good, bad))
+        t.not(together(...changed), 'proved', `${String(count)} shapes, ${bad} in ${String(at)}`)
+      }
+    }
+  }
+  t.end()
+})
+
+t.test('where none is like another they are scanned, and those behind them too', (t) => {
+  const odd = Array.from({ length: 80 }, (_, index) =>
+    plain.replace('"status"', `"member${String(index)}":1,"status"`),
+  )
+  const alike = Array.from({ length: 40 }, () => plain)
+  t.equal(together(...odd, ...alike, ...odd), 'proved')
+  for (const at of [10, 39, 79, 85, 100, 119]) {
+    const list = [...odd, ...alike, ...odd]
+    const changed = list.with(at, list[at]!.replace('Patient/p1', 'Patient/p2'))
+    t.equal(together(...changed), 'refused', String(at))
+  }
+  t.end()
+})
+
 t.test('the subject is looked at where another patient stands before it', (t) => {
   const one = plain.replace('"subject"', '"patient":{"reference":"Patient/p1"},"subject"')
   t.equal(together(one, one), 'proved')

@@ -7,33 +7,53 @@ import { escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
 import * as urls from './urls'
 
 /**
- * An entry is followed along the shape of one before (shape.ts): each piece between two values is compared as a whole, each
+ * An entry is followed along the shape of one before, or of another (shape.ts): each piece between two values is compared as a whole, each
  * value is looked at as ever, and those that matter are noted as their like were. Any difference, or anything unusual in
  * a value that matters, and the entry is scanned like the first one. Answers the place behind it; 0: it is not like that.
  */
 export function follow(from: usize): usize {
-  if (!shape.known) return 0
+  if (shape.rest > 0) return 0
   found.mark()
   urls.mark()
-  resources.repeat()
-  changed = !shape.joined
-  let end = shape.joined ? walk(from) : step(shape.rows, shape.rowsEnd - shape.rowBytes, from)
-  if (end !== 0 && !resources.tell()) end = 0
-  shape.tried(end !== 0)
-  if (end === 0) {
+  let tried = false
+  for (let more: i32 = 0; more < shape.shapesMax; more += 1) {
+    const index = (latest + more) % shape.shapesMax
+    const one = shape.shapeOf(index)
+    if (!shape.isKnown(one)) continue
+    tried = true
+    const end = along(one, from)
+    if (end !== 0) {
+      latest = index
+      shape.tried(true)
+      return end
+    }
     found.forget()
     urls.forget()
-  } else if (changed) shape.join()
+  }
+  if (tried) shape.tried(false)
+  return 0
+}
+
+/** The shape that was followed last is the likeliest. */
+let latest: i32 = 0
+
+function along(one: usize, from: usize): usize {
+  resources.repeat(shape.recordOf(one))
+  changed = !shape.isJoined(one)
+  const rows = shape.rowsOf(one)
+  const end = changed ? step(rows, shape.lastRowOf(one), from) : walk(shape.runsOf(one), rows, from)
+  if (end === 0 || !resources.tell()) return 0
+  if (changed) shape.join(one)
   return end
 }
 
 /** A value was seen to vary that had not. */
 let changed: bool = false
 
-function walk(from: usize): usize {
+function walk(runs: usize, rows: usize, from: usize): usize {
   let at = from
-  let first = shape.rows
-  let run = shape.runs
+  let first = rows
+  let run = runs
   while (true) {
     const length = load<i32>(run, 4)
     const row = <usize>load<u32>(run, 8)

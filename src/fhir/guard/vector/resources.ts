@@ -47,11 +47,20 @@ export function partAt(from: u32): usize {
   return load<u32>(last, secondSubject + 4) === from ? secondSubject + 4 : 0
 }
 
-/** One more in the place of the last, with the same members: from here on its parts are set, then it is told. */
-export function repeat(): void {
-  v128.store(next, v128.load(last))
-  v128.store(next, v128.load(last, 16), 16)
-  v128.store(next, v128.load(last, 32), 32)
+/** The last one's record, for one of its shape. */
+export function copyLast(record: usize): void {
+  copy(last, record)
+}
+
+/** One more in the place of that one, with the same members: from here on its parts are set, then it is told. */
+export function repeat(record: usize): void {
+  copy(record, next)
+}
+
+function copy(from: usize, to: usize): void {
+  v128.store(to, v128.load(from))
+  v128.store(to, v128.load(from, 16), 16)
+  v128.store(to, v128.load(from, 32), 32)
 }
 
 export function setPart(part: usize, from: usize, to: usize): void {
@@ -64,14 +73,10 @@ export function tell(): bool {
   else {
     told = newEvent(resourceEvent)
     if (told === 0) return false
-    v128.store(told, v128.load(next), 4)
-    v128.store(told, v128.load(next, 16), 20)
-    v128.store(told, v128.load(next, 32), 36)
+    copy(next, told + 4)
     store<i32>(told, 0, more)
   }
-  v128.store(last, v128.load(next))
-  v128.store(last, v128.load(next, 16), 16)
-  v128.store(last, v128.load(next, 32), 32)
+  copy(next, last)
   return true
 }
 
