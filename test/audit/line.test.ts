@@ -84,7 +84,7 @@ t.test('what is remembered of a launch is never said of another, nor when it has
       const remembering = anew()
       return some.every((event) => remembering(event, 1) === anew()(event, 1))
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   )
   t.end()
 })

@@ -112,7 +112,9 @@ t.test('entries that are spoiled are counted and never shown; a gap is told', as
   const { store, plain, keyRing, raw, add, addEarlier, replica, indexOf, faults } = await rig(t)
   const [one, two] = [await replica('one'), await replica('two')]
   await write(two.audit, 1)
-  await until(async () => (await store.readAuditBatches(undefined, 10)).length >= 3)
+  const linesThere = async () =>
+    (await store.readAuditBatches(undefined, 10)).flatMap(({ text }) => text.trim().split('\n'))
+  await until(async () => (await linesThere()).length === 3)
   const [name = ''] = readdirSync(two.directory).filter((file) => file.endsWith('.jsonl'))
   const line = readFileSync(join(two.directory, name), 'utf8').split('\n')[1] ?? ''
   const spoiled = ['John Smith', line.replace('success', 'refused'), '{"seq":9,"patient":"Smith"}']
