@@ -157,6 +157,40 @@ t.test('the subject is looked at where another patient stands before it', (t) =>
   t.end()
 })
 
+t.test('ids of every length, with every odd letter at every place', (t) => {
+  const short = (id: string): string =>
+    `{"fullUrl":"${base}/Observation/${id}","resource":{"resourceType":"Observation","id":"${id}","subject":{"reference":"Patient/p1"}}}`
+  for (const length of [1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65]) {
+    const good = 'aZ09-.mn'.repeat(9).slice(0, length)
+    t.equal(together(short('o1'), short(good)), length > 64 ? 'refused' : 'proved', good)
+    // A path takes `.` and `..` for something else; more dots are an id like others.
+    const dots = together(short('o1'), short('.'.repeat(length)))
+    t.equal(dots, length < 3 || length > 64 ? 'refused' : 'proved', `${String(length)} dots`)
+    for (let at = 0; at < length; at += 1) {
+      for (const odd of '_@[`{/:, é\u007f') {
+        const id = good.slice(0, at) + odd + good.slice(at + 1)
+        t.equal(together(short('o1'), short(id)), 'refused', id)
+      }
+    }
+  }
+  t.end()
+})
+
+t.test('an attachment is found wherever its URL names it', (t) => {
+  const withUrl = (url: string): string => plain.replace('http://x.example/a', url)
+  for (let length = 0; length < 40; length += 1) {
+    for (const before of ['x', 'B', 'Binary']) {
+      const start = before.repeat(length).slice(0, length)
+      t.not(together(plain, withUrl(`${start}Binary/1`)), 'proved', start)
+      t.not(together(plain, withUrl(`${start}Binary/1${'y'.repeat(length)}`)), 'proved', start)
+      for (const other of ['Binary/', 'binary/1', 'BinarY/1', 'Binar/1', 'Bin']) {
+        t.equal(together(plain, withUrl(start + other)), 'proved', start + other)
+      }
+    }
+  }
+  t.end()
+})
+
 t.test('contained resources are looked at in every entry', (t) => {
   const medication = '"contained":[{"resourceType":"Medication","id":"m"}],"status"'
   const one = plain.replace('"status"', medication)
