@@ -26,11 +26,11 @@ function json(type: string): RegExp {
 
 const maxWaitMs = 15_000
 
-export function readNoBody({ headers }: IncomingMessage): Buffer | Refusal {
+/** Undefined: there is none, as it should be. */
+export function refuseBody({ headers }: IncomingMessage): Refusal | undefined {
   const length = Number(headers['content-length'] ?? 0)
   const empty = headers['transfer-encoding'] === undefined && length === 0
-  // Each time another: the worker takes the memory of what it is handed (away/).
-  return empty ? Buffer.alloc(0) : refuse('FHIR_BODY_INVALID', 'malformed')
+  return empty ? undefined : refuse('FHIR_BODY_INVALID', 'malformed')
 }
 
 export async function readBody(

@@ -2,7 +2,7 @@ import { isWrite } from '../smart/interactions.ts'
 import { passedHeaders } from './answer-headers.ts'
 import { answerBatch } from './batch.ts'
 import { answerBinary } from './binary.ts'
-import { readBody, readNoBody } from './body.ts'
+import { readBody, refuseBody } from './body.ts'
 import { capabilityStatement } from './capability.ts'
 import { decide } from './decide.ts'
 import { isRefusal, refuse } from './decision.ts'
@@ -102,10 +102,11 @@ function answerOpened(target: Target, trip: Trip): Refusal | Promise<Answering> 
   if (parsed.kind === 'binary') return answerBinary(parsed.token, trip)
   exchange.request = parsed.request
   if (parsed.body !== 'none') return answerWithBody(parsed.request, parsed.body, trip)
-  const body = readNoBody(exchange.incoming)
-  if (isRefusal(body)) return body
+  const refused = refuseBody(exchange.incoming)
+  if (refused !== undefined) return refused
+  // Of a write each has a body of its own, be it empty: the worker takes the memory of what it is handed (away/).
   return isWrite(parsed.request.interaction)
-    ? answerChange(parsed.request, body, trip)
+    ? answerChange(parsed.request, Buffer.alloc(0), trip)
     : answerRead(parsed.request, undefined, trip)
 }
 

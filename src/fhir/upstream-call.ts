@@ -4,7 +4,8 @@ import type { Collector, Room } from './collect.ts'
 import type { Deadlines } from './resilience/deadlines.ts'
 import { unfold } from './unfold.ts'
 import type { Heard, UpstreamAnswer, UpstreamAsk, UpstreamFault } from './upstream.ts'
-import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { answerHeaders, codingOf, isTimeout, requestHeaders } from './upstream-wire.ts'
+import type { ReceivedHeaders } from './upstream-wire.ts'
 
 /**
  * One request on its way to the EHR. undici's dispatch is its cheapest door; the whole answer is collected, because it
@@ -26,8 +27,6 @@ export interface CallParts {
 }
 
 export const createCall = (parts: CallParts): Call => new UndiciCall(parts)
-
-type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** undici's handler with its methods on a prototype: nine functions made anew for each request cost (measured). */
 class UndiciCall implements Call, Dispatcher.DispatchHandler {
@@ -107,9 +106,9 @@ class UndiciCall implements Call, Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#settled) return
     const body = this.#collector.body()
-    const encoding = this.#headers['content-encoding'] ?? 'identity'
-    if (encoding === 'identity') this.#settle(this.#answer(body))
-    else if (encoding !== 'gzip') this.#fail('encoding')
+    const coding = codingOf(this.#headers)
+    if (coding === 'identity') this.#settle(this.#answer(body))
+    else if (coding === undefined) this.#fail('encoding')
     else void this.#unfold(body)
   }
 

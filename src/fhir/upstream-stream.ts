@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Begin, Sink, Streamed, UpstreamAsk, UpstreamFault } from './upstream.ts'
-import { answerHeaders, isTimeout, requestHeaders } from './upstream-wire.ts'
+import { answerHeaders, codingOf, isTimeout, requestHeaders } from './upstream-wire.ts'
 import type { AnswerHeaders } from './upstream-wire.ts'
 
 /**
@@ -60,8 +60,7 @@ export function streamBody(
         onResponseStart: (started, status, received) => {
           if (status < 200) return
           // It was asked for as it is: nobody would unfold it.
-          const { 'content-encoding': encoding = 'identity' } = received
-          if (status === 200 && encoding !== 'identity') return stop('encoding')
+          if (status === 200 && codingOf(received) !== 'identity') return stop('encoding')
           started.pause()
           start(status, answerHeaders(received)).catch((error: unknown) => {
             settled = true

@@ -9,7 +9,7 @@ export interface AnswerHeaders {
   readonly retryAfter: string | undefined
 }
 
-type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>
+export type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 interface Credentials {
   readonly accessToken: string
@@ -45,6 +45,19 @@ export function answerHeaders(headers: ReceivedHeaders): AnswerHeaders {
     retryAfter: single(headers['retry-after']),
   }
 }
+
+/** The coding of an answer; undefined: none that is read. Its names go by any case, and x-gzip is gzip (RFC 9110 8.4.1). */
+export function codingOf(headers: ReceivedHeaders): 'identity' | 'gzip' | undefined {
+  const coding = headers['content-encoding']
+  if (coding === undefined) return 'identity'
+  return typeof coding === 'string' ? codings.get(coding.toLowerCase()) : undefined
+}
+
+const codings = new Map<string, 'identity' | 'gzip'>([
+  ['identity', 'identity'],
+  ['gzip', 'gzip'],
+  ['x-gzip', 'gzip'],
+])
 
 /** A header that came twice says nothing. */
 function single(value: string | string[] | undefined): string | undefined {

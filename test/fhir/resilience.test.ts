@@ -226,6 +226,23 @@ t.test('what unfolds, and what is sent up, counts as held', async (t) => {
   t.ok(upstreams.hold(world.tenant, other, half), 'everything was given back')
 })
 
+t.test('the names of content codings are read in any case; no other coding is read', async (t) => {
+  const world = await open(t)
+  const text = JSON.stringify(patient)
+  for (const coding of ['gzip', 'GZIP', 'x-gzip', 'Gzip']) {
+    world.ehr.answer = respondWith(gzipSync(text), 200, { 'content-encoding': coding })
+    const { status, body } = await world.fetch(path)
+    t.equal(status, 200, coding)
+    t.match(JSON.parse(body.toString()), { id: patient.id }, coding)
+  }
+  world.ehr.answer = respondWith(text, 200, { 'content-encoding': 'Identity' })
+  t.equal((await world.fetch(path)).status, 200)
+  for (const coding of ['br', 'gzip, gzip', 'deflate', 'identity, gzip', '']) {
+    world.ehr.answer = respondWith(gzipSync(text), 200, { 'content-encoding': coding })
+    t.equal((await world.fetch(path)).status, 502, coding)
+  }
+})
+
 t.test('a browser that takes nothing is cut, and gives back what it held', async (t) => {
   const world = await open(t, { tenant: { upstream: { timeoutMs: 300 } } })
   const large = { ...patient, text: { div: 'x'.repeat(15_000_000) } }
