@@ -103,8 +103,6 @@ function createListener(
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: 5_000,
     maxHeaderSize: maxHeaderBytes,
-    // A request without a body is none to be read: no stream of it begins and ends.
-    optimizeEmptyRequests: true,
   }
   const server =
     tls === undefined ? createServer(limits, handler) : createTlsServer(limits, tls, handler)
