@@ -53,7 +53,7 @@ export function createLinkSeal(keys: Buffer): LinkSeal {
       const work = end + tagBytes > shared.length ? Buffer.alloc(end + tagBytes) : shared
       work.write(kind, kindAt, 1, 'latin1')
       work.write(text, textAt)
-      const { bytes, from } = stream.take(length, work.subarray(counterAt, textAt))
+      const { bytes, from } = stream.take(length, work)
       for (let at = 0; at < length; at += 1) work[textAt + at]! ^= bytes[from + at]!
       writeTag(work, end)
       return work.toString('base64url', counterAt, end + tagBytes)
@@ -82,12 +82,13 @@ function padded(key: Buffer, byte: number): Buffer {
 }
 
 interface KeyStream {
-  /** So many bytes, from `from` on, which nobody else gets; where they stand in the stream is written to `counter`. */
-  take(length: number, counter: Buffer): { readonly bytes: Buffer; readonly from: number }
+  /** So many bytes, from `from` on, which nobody else gets; where they stand in the stream is written to `work`. */
+  take(length: number, work: Buffer): { readonly bytes: Buffer; readonly from: number }
 }
 
 /** Drawn so much at a time, about six links. */
 const drawnBytes = 2048
+const zeros = Buffer.alloc(drawnBytes)
 /** After so many blocks the stream begins elsewhere; its counter is 32 bits long, like GCM's (SP 800-38D 7.1). */
 const blocksMax = 2 ** 31
 
@@ -109,19 +110,19 @@ function createKeyStream(key: Buffer): KeyStream {
       cipher = createCipheriv('aes-256-ctr', key, start)
       drawnBlocks = 0
     }
-    drawn = cipher.update(Buffer.alloc(length))
+    drawn = cipher.update(length === drawnBytes ? zeros : Buffer.alloc(length))
     drawnBlocks += length / blockBytes
     used = 0
   }
 
   return {
-    take: (length, counter) => {
+    take: (length, work) => {
       const whole = Math.ceil(length / blockBytes) * blockBytes
       if (used + whole > drawn.length) draw(Math.max(whole, drawnBytes))
       const from = used
       used += whole
-      start.copy(counter, 0)
-      counter.writeUInt32BE(drawnBlocks - (drawn.length - from) / blockBytes, blockBytes - 4)
+      start.copy(work, counterAt)
+      work.writeUInt32BE(drawnBlocks - (drawn.length - from) / blockBytes, textAt - 4)
       return { bytes: drawn, from }
     },
   }
