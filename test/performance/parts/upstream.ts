@@ -7,14 +7,26 @@ import { createAuthorization } from './authorization.ts'
 
 const base = '/fhir/r4'
 
+/** LOINC's codes of vital signs, with their units. */
+const signs = [
+  ['8867-4', 'Heart rate', 72.5, 'beats/minute', '/min'],
+  ['9279-1', 'Respiratory rate', 16, 'breaths/minute', '/min'],
+  ['8310-5', 'Body temperature', 36.8, 'degrees C', 'Cel'],
+  ['59408-5', 'Oxygen saturation', 97, '%', '%'],
+  ['29463-7', 'Body weight', 71.25, 'kg', 'kg'],
+] as const
+
+/** Each with values of its own, as records of a chart have them. */
 function observation(index: number, origin: string): object {
   const id = `o${String(index)}`
+  const [code, display, usual, unit, ucum] = signs[index % signs.length] ?? signs[0]
+  const taken = new Date(Date.UTC(2026, 0, 1) - index * 7_654_321).toISOString()
   return {
     fullUrl: `${origin}${base}/Observation/${id}`,
     resource: {
       resourceType: 'Observation',
       id,
-      meta: { versionId: '1', lastUpdated: '2026-01-01T00:00:00Z' },
+      meta: { versionId: String(1 + (index % 3)), lastUpdated: taken },
       status: 'final',
       category: [
         {
@@ -27,15 +39,15 @@ function observation(index: number, origin: string): object {
           ],
         },
       ],
-      code: { coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }] },
+      code: { coding: [{ system: 'http://loinc.org', code, display }] },
       subject: { reference: 'Patient/p1' },
-      encounter: { reference: 'Encounter/e1' },
-      effectiveDateTime: '2026-01-01T00:00:00Z',
+      encounter: { reference: `Encounter/e${String(1 + (index % 4))}` },
+      effectiveDateTime: taken,
       valueQuantity: {
-        value: 72.5,
-        unit: 'beats/minute',
+        value: usual + (index % 7) / 4,
+        unit,
         system: 'http://unitsofmeasure.org',
-        code: '/min',
+        code: ucum,
       },
     },
     search: { mode: 'match' },
