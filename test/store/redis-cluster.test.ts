@@ -111,6 +111,24 @@ t.test('a Cluster of three masters', { timeout: 240_000 }, async (t) => {
     closed.abort()
   })
 
+  await t.test('closed while it asks for the slots, it never asks again', async (t) => {
+    const closed = new AbortController()
+    const client = createRedisClient(group.config, closed.signal)
+    if (!(client instanceof Cluster)) throw new Error('no Cluster client')
+    t.ok(await until(() => client.status === 'ready'))
+    const refresh = client.refreshSlotsCache.bind(client)
+    let asked = 0
+    client.refreshSlotsCache = (callback) => {
+      asked += 1
+      refresh(callback)
+      closed.abort()
+    }
+    t.ok(await until(() => asked > 0))
+    // Three times as long as it waits between two.
+    await sleep(1_500)
+    t.equal(asked, 1, 'a timer would keep the process for ever')
+  })
+
   await t.test('WAIT asks every master that has a replica', async (t) => {
     const keys = await Promise.all(Array.from({ length: 12 }, (_, n) => begin(`w${n}`)))
     t.equal(await store.replicated(5_000), true)

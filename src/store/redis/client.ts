@@ -17,7 +17,7 @@ export type RedisClient = (Redis | Cluster) & ScriptRunner
  * Throws where `store.redis.url` is not a Redis URL.
  */
 export function createRedisClient(config: RedisConfig, closed: AbortSignal): RedisClient {
-  const client = connect(config, commonOptions(config))
+  const client = connect(config, commonOptions(config), closed)
   if (!hasScripts(client)) throw new TypeError('the Redis client did not take the scripts')
   neverEnd(client, closed)
   return client
@@ -37,12 +37,29 @@ function neverEnd(client: RedisClient, closed: AbortSignal): void {
   })
 }
 
-function connect(config: RedisConfig, options: CommonOptions): Redis | Cluster {
-  if ('cluster' in config) return new Cluster([...config.cluster], clusterOptions(options))
+function connect(
+  config: RedisConfig,
+  options: CommonOptions,
+  closed: AbortSignal,
+): Redis | Cluster {
+  if ('cluster' in config) {
+    const cluster = new Cluster([...config.cluster], clusterOptions(options))
+    watchSlots(cluster, closed)
+    return cluster
+  }
   if ('sentinels' in config) return new Redis(sentinelOptions(config, options))
   // The URL may ask for TLS; what certificates it takes stands beside it.
   const { tls = options.tls, ...address } = readRedisUrl(config.url.reveal())
   return new Redis({ ...options, ...address, ...(tls && { tls: { ...tls, ...options.tls } }) })
+}
+
+/** By a timer of our own: that of ioredis goes on for ever where the client is closed while an answer is on its way. */
+function watchSlots(cluster: Cluster, closed: AbortSignal): void {
+  const timer = setInterval(() => {
+    if (cluster.status === 'ready') cluster.refreshSlotsCache()
+  }, slotsRefreshMs)
+  timer.unref()
+  closed.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 
 /** ioredis adds a method for each script at construction, which its types cannot know. */
@@ -124,7 +141,7 @@ function clusterOptions(options: CommonOptions) {
     scaleReads: 'master' as const,
     clusterRetryStrategy: reconnectDelayMs,
     slotsRefreshTimeout: commandTimeoutMs,
-    slotsRefreshInterval: slotsRefreshMs,
+    slotsRefreshInterval: 0,
     maxRedirections: 6,
     retryDelayOnFailover: 100,
     retryDelayOnClusterDown: 100,
