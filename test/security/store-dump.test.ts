@@ -50,7 +50,11 @@ t.test('a dump of Redis opens nothing and names nobody', async (t) => {
   }
 
   // The newest audit records are copied there a little later.
-  while ((await raw.xlen('audit')) < (await hospital.audit()).length) await sleep(50)
+  const copied = async (): Promise<number> => {
+    const [[, fields] = ['', []]] = await raw.xrevrange('audit:batches', '+', '-', 'COUNT', 1)
+    return Number(fields[fields.indexOf('upTo') + 1] ?? 0)
+  }
+  while ((await copied()) < (await hospital.audit()).length) await sleep(50)
   const dump = await dumpRedis(raw)
   const kinds = new Set([...dump.keys()].map((key) => key.split(/[:{]/)[0]))
   for (const kind of [
