@@ -1,7 +1,12 @@
-/** A memory of bounded size: when the young generation is full the old one is dropped, and what is used stays. */
+/**
+ * A memory of bounded size, twice `entries` at most: when the young generation is full the old one is dropped, and what is
+ * used stays. An order kept with every use would build the table of a Map anew all the time.
+ */
 export interface Generations<Value> {
   get(key: string): Value | undefined
   set(key: string, value: Value): void
+  delete(key: string): void
+  clear(): void
 }
 
 export function createGenerations<Value>(entries: number): Generations<Value> {
@@ -23,5 +28,13 @@ export function createGenerations<Value>(entries: number): Generations<Value> {
       return older
     },
     set,
+    delete(key) {
+      young.delete(key)
+      old.delete(key)
+    },
+    clear() {
+      young.clear()
+      old.clear()
+    },
   }
 }

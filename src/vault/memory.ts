@@ -1,3 +1,4 @@
+import { createGenerations } from '../audit/generations.ts'
 import { concerns } from '../store/store.ts'
 import type { Change, LaunchKey, Store } from '../store/store.ts'
 import type { OpenLaunch, Opening, Vault } from './vault.ts'
@@ -53,39 +54,20 @@ interface Reading {
 }
 
 function createMemory(maxSessions: number) {
-  // Two halves instead of one order: whatever is used moves to the newer, and the older goes as a whole. An order kept
-  // with every request would build the table of a Map anew all the time.
-  let newer = new Map<string, Map<string, OpenLaunch>>()
-  let older = new Map<string, Map<string, OpenLaunch>>()
+  const sessions = createGenerations<Map<string, OpenLaunch>>(Math.ceil(maxSessions / 2))
   const readings = new Set<Reading>()
 
-  const launchesOf = (session: string): Map<string, OpenLaunch> | undefined => {
-    const known = newer.get(session)
-    if (known !== undefined) return known
-    const launches = older.get(session)
-    if (launches === undefined) return undefined
-    older.delete(session)
-    add(session, launches)
-    return launches
-  }
-  const add = (session: string, launches: Map<string, OpenLaunch>): void => {
-    if (newer.size >= maxSessions / 2) {
-      older = newer
-      newer = new Map()
-    }
-    newer.set(session, launches)
-  }
   const keep = ({ session, launch }: LaunchKey, opened: OpenLaunch): void => {
-    const known = launchesOf(session)
+    const known = sessions.get(session)
     const launches = known ?? new Map<string, OpenLaunch>()
     if (launches.size >= maxLaunches && !launches.has(launch)) return
     launches.set(launch, opened)
-    if (known === undefined) add(session, launches)
+    if (known === undefined) sessions.set(session, launches)
   }
 
   return {
     read: ({ session, launch }: LaunchKey): OpenLaunch | undefined =>
-      launchesOf(session)?.get(launch),
+      sessions.get(session)?.get(launch),
 
     beginReading(key: LaunchKey) {
       const reading: Reading = { key, stale: false }
@@ -102,11 +84,9 @@ function createMemory(maxSessions: number) {
 
     forget(change: Change): void {
       for (const reading of readings) if (concerns(change, reading.key)) reading.stale = true
-      for (const sessions of [newer, older]) {
-        if (change.kind === 'gap') sessions.clear()
-        else if (change.launch === undefined) sessions.delete(change.session)
-        else sessions.get(change.session)?.delete(change.launch)
-      }
+      if (change.kind === 'gap') return sessions.clear()
+      if (change.launch === undefined) sessions.delete(change.session)
+      else sessions.get(change.session)?.delete(change.launch)
     },
   }
 }
