@@ -26,8 +26,14 @@ export function renewable<C, T extends object>(config: C, make: (config: C) => T
     part: Object.fromEntries(functions) as T,
     renew: (next) => {
       const made = new Map<string, AnyFunction>(Object.entries(make(next)))
+      const ready = places.map((place) => {
+        const present = made.get(place.name)
+        // Otherwise one of the configuration before would go on unseen.
+        if (present === undefined) throw new TypeError(`without ${place.name}`)
+        return { place, present }
+      })
       return () => {
-        for (const place of places) place.present = made.get(place.name) ?? place.present
+        for (const { place, present } of ready) place.present = present
       }
     },
   }
