@@ -31,10 +31,13 @@ export function createSharedClock(
 
   /** A clock that was set makes what is known of it wrong: Redis is asked at once. */
   const look = (): number => {
-    const passedOwn = -lookedOwn + (lookedOwn = own())
-    const passedSteady = -lookedSteady + (lookedSteady = performance.now())
-    if (Math.abs(passedOwn - passedSteady) > stepMs) void sync()
-    return lookedOwn
+    const atOwn = own()
+    const atSteady = performance.now()
+    const wasSet = Math.abs(atOwn - lookedOwn - (atSteady - lookedSteady)) > stepMs
+    lookedOwn = atOwn
+    lookedSteady = atSteady
+    if (wasSet) void sync()
+    return atOwn
   }
 
   const sync = async (): Promise<void> => {

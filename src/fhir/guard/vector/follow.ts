@@ -7,9 +7,10 @@ import { escapes, quoteAfter, scalarEnd, stopsAt } from './tokens'
 import * as urls from './urls'
 
 /**
- * An entry is followed along the shape of one before, or of another (shape.ts): each piece between two values is compared as a whole, each
- * value is looked at as ever, and those that matter are noted as their like were. Any difference, or anything unusual in
- * a value that matters, and the entry is scanned like the first one. Answers the place behind it; 0: it is not like that.
+ * An entry is followed along the shape of one before, or of another (shape.ts): each piece between two values is compared
+ * as a whole, each value is looked at as ever, and those that matter are noted as their like were. Any difference, or
+ * anything unusual in a value that matters, and the entry is scanned like the first one. Answers the place behind it;
+ * 0: it is not like that.
  */
 export function follow(from: usize): usize {
   if (shape.rest > 0) return 0
