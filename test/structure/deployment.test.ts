@@ -5,10 +5,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import formats from 'ajv-formats'
-import { ConfigMap, Namespace, Service, ServiceAccount } from 'kubernetes-models/v1'
-import { StatefulSet } from 'kubernetes-models/apps/v1'
-import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
+import { validate as StatefulSet } from 'kubernetes-models/_schemas/IoK8sApiAppsV1StatefulSet'
+import { validate as ConfigMap } from 'kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap'
+import { validate as Namespace } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Namespace'
+import { validate as Service } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Service'
+import { validate as ServiceAccount } from 'kubernetes-models/_schemas/IoK8sApiCoreV1ServiceAccount'
+import { validate as Ingress } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1Ingress'
+import { validate as NetworkPolicy } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1NetworkPolicy'
+import { validate as PodDisruptionBudget } from 'kubernetes-models/_schemas/IoK8sApiPolicyV1PodDisruptionBudget'
 import t, { type Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
@@ -48,7 +52,8 @@ function withoutIds(value: unknown): unknown {
   )
 }
 
-const models = {
+/** Each knows its own `apiVersion` and `kind`. */
+const validators = {
   ConfigMap,
   Ingress,
   Namespace,
@@ -60,13 +65,14 @@ const models = {
 }
 
 interface Manifest {
-  readonly apiVersion: string
-  readonly kind: keyof typeof models
+  readonly kind: keyof typeof validators
   readonly metadata: { readonly name: string; readonly namespace?: string }
 }
 
 const folder = join(root, 'config/kubernetes')
-const manifests = readdirSync(folder).flatMap((name) =>
+/** In the order in which `kubectl apply -f` reads a folder: by name. */
+const manifestFiles = readdirSync(folder).toSorted()
+const manifests = manifestFiles.flatMap((name) =>
   parseAllDocuments(readFileSync(join(folder, name), 'utf8'), { schema: 'yaml-1.1' }).map(
     (document) => document.toJS() as Manifest,
   ),
@@ -76,24 +82,81 @@ const find = (kind: Manifest['kind'], name = 'smart-bff') =>
 
 t.test('every Kubernetes manifest is valid, and all stand in one namespace', (t) => {
   for (const manifest of manifests) {
-    const Model = models[manifest.kind] as unknown as {
-      apiVersion: string
-      new (data: unknown): { validate(): void }
-    }
-    t.equal(manifest.apiVersion, Model.apiVersion, manifest.kind)
-    t.doesNotThrow(() => new Model(manifest).validate(), `${manifest.kind} is valid`)
+    t.same(faultsOf(manifest), [], `${manifest.kind} is valid`)
     if (manifest.kind !== 'Namespace') t.equal(manifest.metadata.namespace, 'smart-bff')
   }
   t.same(
     new Set(manifests.map(({ kind }) => kind)),
-    new Set(Object.keys(models)),
+    new Set(Object.keys(validators)),
     'each kind is there',
   )
   // The check can fail.
-  const broken = { ...find('StatefulSet'), spec: { replicas: 'two' } }
-  t.throws(() => new StatefulSet(broken).validate())
+  const broken = structuredClone(find('StatefulSet'))
+  const pod = broken.spec.template.spec
+  broken.spec.replicas = 'two'
+  pod.securityContxt = pod.securityContext
+  pod.containers[0].livenesProbe = { httpGet: { path: '/', port: 1 } }
+  pod.containers[0].resources.limit = { memory: '1Gi' }
+  t.same(faultsOf(broken), [
+    '/spec/replicas',
+    '/spec/template/spec/securityContxt',
+    '/spec/template/spec/containers/0/livenesProbe',
+    '/spec/template/spec/containers/0/resources/limit',
+  ])
   t.end()
 })
+
+/**
+ * What the package's validator says, and the keys that it does not know: its schemas allow any, a server would drop or
+ * refuse them. It is compiled code that looks at each key a schema names, so one that was never looked at is unknown.
+ */
+function faultsOf(manifest: Manifest): readonly string[] {
+  const there = new Set<string>()
+  const known = new Set<string>()
+  const watched = (value: unknown, path: string): unknown => {
+    if (typeof value !== 'object' || value === null) return value
+    for (const key of Object.keys(value)) there.add(`${path}/${key}`)
+    return new Proxy(value, {
+      get: (target, key) => {
+        const place = `${path}/${String(key)}`
+        known.add(place)
+        return watched(Reflect.get(target, key), place)
+      },
+    })
+  }
+  const validate = validators[manifest.kind] as Validator
+  validate(watched(manifest, ''))
+  const wrong = (validate.errors ?? []).map(({ instancePath }) => instancePath)
+  return [...wrong, ...[...there].filter((place) => !known.has(place))]
+}
+
+interface Validator {
+  (data: unknown): boolean
+  readonly errors?: readonly { readonly instancePath: string }[] | null
+}
+
+t.test(
+  'kubectl goes by file name: the namespace first, the network policy before the pods',
+  (t) => {
+    const kinds = manifests.map(({ kind }) => kind)
+    t.equal(kinds[0], 'Namespace')
+    t.equal(kinds.filter((kind) => kind === 'Namespace').length, 1)
+    t.ok(kinds.indexOf('NetworkPolicy') < kinds.indexOf('StatefulSet'))
+    // And so do the steps that its comment tells: the secret needs the namespace.
+    const steps = readFileSync(join(folder, manifestFiles[0] ?? ''), 'utf8')
+    const places = [
+      `kubectl apply -f config/kubernetes/${manifestFiles[0] ?? ''}`,
+      'create secret generic smart-bff',
+      'kubectl apply -f config/kubernetes/\n',
+    ].map((step) => steps.indexOf(step))
+    t.ok(places.every((place) => place > 0))
+    t.same(
+      places,
+      places.toSorted((one, other) => one - other),
+    )
+    t.end()
+  },
+)
 
 t.test('the pods are as closed as the image allows', (t) => {
   const { spec } = find('StatefulSet')
@@ -213,5 +276,30 @@ t.test('compose: the replicas stop within their grace, and the proxy knows them 
     t.ok(Number.parseInt(grace, 10) > shutdownSeconds)
     t.ok(proxy.includes(`server ${name}:3000 `) && proxy.includes(`server ${name}:3001 `))
   }
+  t.end()
+})
+
+t.test('the ingress of the cluster keeps the promises that nginx.conf makes', (t) => {
+  const proxy = read('config/nginx.conf')
+  const { annotations } = find('Ingress').metadata
+  const said = Object.entries(annotations).map(([name, value]) => {
+    t.match(name, /^nginx\.ingress\.kubernetes\.io\//)
+    t.type(value, 'string', 'an annotation is text')
+    return [name.replace(/^[^/]*\//, ''), value] as const
+  })
+  const here = (directive: string): string | undefined =>
+    new RegExp(`^ *${directive} ([^;]+);`, 'm').exec(proxy)?.[1]
+  const promises = {
+    'enable-access-log': here('access_log') === 'off' ? 'false' : undefined,
+    'proxy-next-upstream': here('proxy_next_upstream'),
+    'proxy-next-upstream-tries': here('proxy_next_upstream_tries'),
+    // In seconds, without a unit.
+    'proxy-connect-timeout': here('proxy_connect_timeout')?.replace(/s$/, ''),
+    'proxy-read-timeout': here('proxy_read_timeout')?.replace(/s$/, ''),
+    'proxy-buffering': here('proxy_buffering'),
+    'proxy-request-buffering': here('proxy_request_buffering'),
+    'proxy-body-size': here('client_max_body_size'),
+  }
+  t.same(Object.fromEntries(said), promises)
   t.end()
 })
