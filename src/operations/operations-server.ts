@@ -34,13 +34,7 @@ export function createOperationsServer(deps: OperationsServerDeps): FastifyInsta
           ...limits,
           serverFactory: (handler) => createTlsServer({}, tls, handler),
         })
-  server.addHook('onSend', async (_request, reply) => {
-    reply.header('X-Content-Type-Options', 'nosniff')
-    reply.header('Cache-Control', 'no-store')
-    if (!reply.hasHeader('Content-Security-Policy')) {
-      reply.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
-    }
-  })
+  answerPlainly(server)
   server.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
   server.get('/readyz', async (_request, reply) => {
     const { word, ready } = health.status()
@@ -53,6 +47,21 @@ export function createOperationsServer(deps: OperationsServerDeps): FastifyInsta
     const { contentType, body } = await metrics.expose()
     return reply.type(contentType).send(body)
   })
+  return server
+}
+
+/**
+ * What every answer of a listener on the operations side has in common, errors and unknown paths included: nobody keeps
+ * it (DESIGN rule 15), and it is nothing that may run or be framed unless a handler says what it is.
+ */
+export function answerPlainly(server: FastifyInstance): void {
+  server.addHook('onSend', async (_request, reply) => {
+    reply.header('X-Content-Type-Options', 'nosniff')
+    reply.header('Cache-Control', 'no-store')
+    if (!reply.hasHeader('Content-Security-Policy')) {
+      reply.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+    }
+  })
   server.setNotFoundHandler(async (_request, reply) =>
     reply.code(404).type('text/plain').send('not found\n'),
   )
@@ -61,5 +70,4 @@ export function createOperationsServer(deps: OperationsServerDeps): FastifyInsta
     const status = typeof fault === 'number' && fault >= 400 && fault < 500 ? fault : 500
     return reply.code(status).type('text/plain').send('error\n')
   })
-  return server
 }

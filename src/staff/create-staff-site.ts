@@ -15,6 +15,7 @@ import type { Ehrs } from '../ehr/connection.ts'
 import { createCertificates } from '../operations/certificates.ts'
 import type { Health } from '../operations/health.ts'
 import type { Metrics } from '../operations/metrics.ts'
+import { answerPlainly } from '../operations/operations-server.ts'
 import type { Store } from '../store/store.ts'
 import type { KeyRing } from '../vault/key-ring.ts'
 import type { LaunchIndex } from '../vault/launch-index.ts'
@@ -142,6 +143,10 @@ function createOwnServer({ tls }: NonNullable<Config['listen']>): FastifyInstanc
     bodyLimit: 16_384,
     requestTimeout: 30_000,
   } as const
-  if (tls === undefined) return fastify(limits)
-  return fastify({ ...limits, serverFactory: (handler) => createTlsServer({}, tls, handler) })
+  const server =
+    tls === undefined
+      ? fastify(limits)
+      : fastify({ ...limits, serverFactory: (handler) => createTlsServer({}, tls, handler) })
+  answerPlainly(server)
+  return server
 }
