@@ -79,10 +79,15 @@ export function createStream(
       source = null
     },
     mayPoll(): boolean {
-      const now = Date.now()
-      if (now - heardAt <= patienceMs || now - polledAt < pollMs) return false
-      polledAt = now
+      if (since(heardAt) <= patienceMs || since(polledAt) < pollMs) return false
+      polledAt = Date.now()
       return true
     },
   }
+}
+
+/** By this computer's clock; what seems to lie ahead is of before somebody set it back, and counts as long ago. */
+export function since(at: number): number {
+  const ms = Date.now() - at
+  return ms < 0 ? Infinity : ms
 }

@@ -1,5 +1,5 @@
 import { createCover, createWarning } from './smart-bff-cover.ts'
-import { createStream } from './smart-bff-stream.ts'
+import { createStream, since } from './smart-bff-stream.ts'
 import type { LaunchInfo, SmartBffError, SmartBffEvents } from './smart-bff.ts'
 
 /**
@@ -43,13 +43,12 @@ export function watchLaunch(deps: WatchDeps): Watch {
     active: () => void deps.active().then(async () => check()),
     warned: (endsAt) => tell('idle', { endsAt }),
     hide: () => cover.shown() || cover.show('Checking whether you are still here.'),
-    passed: () => void check(true),
+    passed: () => reading.underway() || void check(true),
   })
-  let turn = 0 // an answer that arrives after the document was hidden again uncovers nothing
   let closed = false
   let currentAt = Date.now()
 
-  const isCurrent = (): boolean => Date.now() - currentAt < currentMs && idle.leftMs() > 0
+  const isCurrent = (): boolean => since(currentAt) < currentMs && idle.leftMs() > 0
 
   const learn = (info: LaunchInfo, serverTime: number): void => {
     currentAt = Date.now()
@@ -72,25 +71,25 @@ export function watchLaunch(deps: WatchDeps): Watch {
     },
   })
 
+  const reading = createReading(deps, { learn, refused })
   const check = async (hide = false): Promise<void> => {
     if (closed) return
-    const mine = ++turn
-    if (hide || !isCurrent()) cover.show('Checking that this is still the right patient.')
-    try {
-      const { info, serverTime } = await deps.read(AbortSignal.timeout(checkTimeoutMs))
-      if (mine === turn) learn(info, serverTime)
-    } catch (error) {
-      if (mine === turn) refused(error)
+    // What stands there already, and its button, stays until there is an answer.
+    if (hide || (!isCurrent() && !cover.shown())) {
+      cover.show('Checking that this is still the right patient.')
     }
+    await reading.ask()
   }
 
   const stream = createStream(deps.id, {
     current: () => (currentAt = Date.now()),
     changed: (hide) => void check(hide),
   })
-  every(tickMs, () => {
+  every(tickMs, (setBack) => {
     if (closed) return
-    if (stream.mayPoll()) void check()
+    // By a clock that was set back every deadline is wrong: the server says it anew.
+    if (setBack) idle.forget()
+    if (!reading.underway() && (setBack || stream.mayPoll())) void check()
     idle.tick()
   })
   listen({
@@ -99,7 +98,7 @@ export function watchLaunch(deps: WatchDeps): Watch {
     leave: (persisted) => {
       stream.close()
       if (!persisted || closed) return
-      turn++
+      reading.drop()
       cover.show('')
     },
     comeBack: () => {
@@ -111,6 +110,36 @@ export function watchLaunch(deps: WatchDeps): Watch {
   void check()
   stream.open()
   return { on, check }
+}
+
+/** Only the answer to what was asked last counts. */
+function createReading(
+  deps: Pick<WatchDeps, 'read'>,
+  heard: {
+    learn(info: LaunchInfo, serverTime: number): void
+    refused(error: unknown): void
+  },
+) {
+  let turn = 0
+  let underway = 0
+  return {
+    /** Timers ask only while nothing is asked: a server that takes longer than their pause would never be heard. */
+    underway: (): boolean => underway > 0,
+    /** An answer that arrives after the document was hidden again uncovers nothing. */
+    drop: (): void => void turn++,
+    async ask(): Promise<void> {
+      const mine = ++turn
+      underway++
+      try {
+        const { info, serverTime } = await deps.read(AbortSignal.timeout(checkTimeoutMs))
+        if (mine === turn) heard.learn(info, serverTime)
+      } catch (error) {
+        if (mine === turn) heard.refused(error)
+      } finally {
+        underway--
+      }
+    },
+  }
 }
 
 /** What the server's refusal means for the document: unknown, to be authorized anew, or over. */
@@ -142,8 +171,8 @@ function createRefused(
       const sentence = 'The app cannot check that this is still the right patient.'
       cover.show(sentence, ['Try again', () => parts.check()])
     } else if (error.state === 'authorization_expired') {
-      tell('reauthorize', error)
       cover.show(error.sentence, ['Continue', () => void reauthorize()])
+      tell('reauthorize', error)
     } else {
       end(error)
       tell('ended', error)
@@ -152,8 +181,13 @@ function createRefused(
 }
 
 /** One timer for everything that waits, so that a computer that slept finds all of it due at once. */
-function every(ms: number, tick: () => void): void {
-  setInterval(tick, ms)
+function every(ms: number, tick: (setBack: boolean) => void): void {
+  let before = Date.now()
+  setInterval(() => {
+    const setBack = Date.now() < before
+    before = Date.now()
+    tick(setBack)
+  }, ms)
 }
 
 /** When the document is looked at again, its launch is read again. */
@@ -209,6 +243,7 @@ function createIdleClock(deps: {
       if (next === Infinity) warning.remove()
     },
     touch: (): void => void (touchedAt = Date.now()),
+    forget: (): void => void (touchedAt = postedAt = askedAt = 0),
     tick(): void {
       const now = Date.now()
       // At most once a minute, and once more for what was done since.
@@ -241,7 +276,14 @@ function createEvents() {
     return () => listeners[type].delete(heard)
   }
   const tell = <K extends keyof SmartBffEvents>(type: K, event: SmartBffEvents[K]): void => {
-    for (const heard of listeners[type]) heard(event)
+    for (const heard of listeners[type]) {
+      try {
+        heard(event)
+      } catch (error) {
+        // The app's own fault, told where it looks for them; the watch goes on.
+        reportError(error)
+      }
+    }
   }
   return { on, tell }
 }

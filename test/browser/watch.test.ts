@@ -15,8 +15,17 @@ const page = `<!doctype html><html lang="en"><head><title>Ada</title>
   <script type="module" src="/smart-bff.js"></script></head><body><p id="phi">Ada Lovelace</p></body></html>`
 
 /** The server in the product's place; `now` is its clock. */
-const server = { now: start, idleAt: start + 15 * minuteMs, status: 200, state: 'active' }
+const fresh = {
+  now: start,
+  idleAt: start + 15 * minuteMs,
+  status: 200,
+  state: 'active',
+  /** So long the launch's own answer is on its way. */
+  slowMs: 0,
+}
+const server = { ...fresh }
 const seen: string[] = []
+let onTheirWay: { readonly at: number; readonly send: () => void }[] = []
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const path = request.url ?? ''
@@ -38,8 +47,17 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(status, { 'content-type': 'application/json' })
     const expires = { idle: new Date(server.idleAt).toISOString() }
     const gone = { state: 'session_ended', sentence: 'This session has ended.', incident: 'i-1' }
-    response.end(JSON.stringify(status === 200 ? { launch, state: server.state, expires } : gone))
+    const info = { launch, state: server.state, user: { fhirUser: null, kind: null }, expires }
+    const body = JSON.stringify(status === 200 ? info : gone)
+    if (server.slowMs === 0 || !path.endsWith(launch)) response.end(body)
+    else onTheirWay.push({ at: server.now + server.slowMs, send: () => response.end(body) })
   }
+}
+
+/** What has been on its way for long enough arrives. */
+function arrive(): void {
+  for (const { at, send } of onTheirWay) if (at <= server.now) send()
+  onTheirWay = onTheirWay.filter(({ at }) => at > server.now)
 }
 
 const listener = await startServer(answer, 'localhost')
@@ -53,8 +71,9 @@ const activities = () => seen.filter((one) => one.endsWith('/activity')).length
 const reads = () => seen.filter((one) => one === `GET /launches/${launch}`).length
 
 async function open(): Promise<Page> {
-  Object.assign(server, { now: start, idleAt: start + 15 * minuteMs, status: 200, state: 'active' })
+  Object.assign(server, fresh)
   seen.length = 0
+  onTheirWay = []
   const tab = await browser.context.newPage()
   await tab.clock.install({ time: start })
   await tab.goto(`http://localhost:${port}/app/${launch}/`)
@@ -76,6 +95,7 @@ async function pass(tab: Page, ms: number): Promise<void> {
     server.now += step
     // oxlint-disable-next-line no-await-in-loop -- one step after the other
     await tab.clock.runFor(step)
+    arrive()
     // oxlint-disable-next-line no-await-in-loop -- see above
     await settled(tab)
   }
@@ -154,7 +174,7 @@ t.test('idle blanks first, and says that it ended when the server says so', asyn
 })
 
 t.test('a wrong clock of the computer changes nothing', async (t) => {
-  Object.assign(server, { now: start, idleAt: start + 15 * minuteMs })
+  Object.assign(server, fresh)
   const tab = await browser.context.newPage()
   await tab.clock.install({ time: start + 3 * 60 * minuteMs })
   await tab.goto(`http://localhost:${port}/app/${launch}/`)
@@ -201,6 +221,102 @@ t.test('without a stream the launch is polled, and what cannot be known is cover
   await tab.context().setOffline(false)
   await pass(tab, 10_000)
   await tab.locator('#phi').waitFor({ state: 'visible' })
+  await tab.close()
+})
+
+t.test('a server slower than the polls is heard: the chart stays', async (t) => {
+  const tab = await open()
+  server.slowMs = 6000
+  for (let part = 0; part < 4; part += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- in steps of a second
+    await pass(tab, 18_000)
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    t.equal(await shown(tab), true, `after ${18 * (part + 1)} s`)
+  }
+  t.ok(reads() >= 5, `${reads()} polls`)
+  await tab.close()
+})
+
+t.test('a server slower than its pauses is heard when idle is over too', async (t) => {
+  const tab = await open()
+  await pass(tab, 14 * minuteMs)
+  server.slowMs = 6000
+  // oxlint-disable-next-line no-await-in-loop -- in steps of a second
+  for (let part = 0; part < 4; part += 1) await pass(tab, 18_000)
+  t.equal(await shown(tab), false)
+  await tab.getByText('This session has ended.').waitFor()
+  t.notMatch(await tab.content(), /Lovelace/)
+  await tab.close()
+})
+
+t.test('a clock that is set back stops neither the polls nor the cover', async (t) => {
+  const tab = await open()
+  await pass(tab, 20_000)
+  await tab.clock.setSystemTime(server.now - 60 * minuteMs)
+  const before = reads()
+  await pass(tab, 21_000)
+  t.ok(reads() - before >= 3, `${reads() - before} polls`)
+  t.equal(await shown(tab), true)
+  await tab.clock.setSystemTime(server.now - 120 * minuteMs)
+  await tab.context().setOffline(true)
+  await tab.clock.runFor(2000)
+  await tab.getByText('cannot check').waitFor()
+  t.equal(await shown(tab), false, 'nothing was heard since')
+  await tab.context().setOffline(false)
+  await pass(tab, 10_000)
+  t.equal(await shown(tab), true)
+  await pass(tab, 14 * minuteMs)
+  await tab.getByRole('alertdialog').waitFor()
+  await tab.close()
+})
+
+t.test('what was typed after the clock was set back counts as activity', async (t) => {
+  const tab = await open()
+  await tab.keyboard.press('a')
+  await pass(tab, 2000)
+  t.equal(activities(), 1)
+  await tab.clock.setSystemTime(server.now - 60 * minuteMs)
+  await pass(tab, 2000)
+  t.equal(activities(), 1, 'nothing was done since')
+  await tab.keyboard.press('a')
+  await pass(tab, 2000)
+  t.equal(activities(), 2)
+  await tab.close()
+})
+
+t.test('a listener of the app that throws leaves nothing uncovered', async (t) => {
+  const tab = await open()
+  const faults: string[] = []
+  tab.on('pageerror', ({ message }) => faults.push(message))
+  await tab.evaluate(`import('/smart-bff.js').then(async ({ connect }) => {
+    window.told = []
+    const bff = await connect()
+    for (const type of ['active', 'reauthorize', 'ended']) {
+      bff.on(type, () => { throw new Error('a fault of the app: ' + type) })
+      bff.on(type, () => window.told.push(type))
+    }
+  })`)
+  server.state = 'reauth_required'
+  await tab.evaluate(`dispatchEvent(new Event('focus'))`)
+  await tab.getByRole('button', { name: 'Continue' }).waitFor()
+  t.equal(await shown(tab), false)
+  server.state = 'active'
+  await tab.evaluate(`dispatchEvent(new Event('focus'))`)
+  await tab.locator('#phi').waitFor({ state: 'visible' })
+  server.status = 401
+  await tab.evaluate(`dispatchEvent(new Event('focus'))`)
+  await tab.getByText('This session has ended.').waitFor()
+  t.notMatch(await tab.content(), /Lovelace/)
+  t.same(
+    await tab.evaluate('window.told'),
+    ['reauthorize', 'active', 'ended'],
+    'the others hear it',
+  )
+  t.same(
+    faults,
+    ['reauthorize', 'active', 'ended'].map((type) => `a fault of the app: ${type}`),
+    'and the app hears of its faults',
+  )
   await tab.close()
 })
 
