@@ -231,7 +231,7 @@ function personOf(
   {
     user,
     tenant,
-    records,
+    requests,
     launches,
     writes,
     first,
@@ -244,7 +244,7 @@ function personOf(
   return {
     user,
     tenant: tenant ?? '',
-    records,
+    requests,
     launches,
     writes,
     first: time(first),

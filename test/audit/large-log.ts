@@ -27,7 +27,15 @@ const clients = Array.from({ length: 40 }, (_, index) =>
 
 const eventOf = (count: number): string => {
   if (count % 20 === 3) return 'launch.authorized'
+  if (count % 50 === 10) return 'fhir.intended'
+  if (count % 50 === 11) return 'fhir.written'
   return count % 50 === 0 ? 'fhir.refused' : 'fhir.access'
+}
+
+/** Two records of each: an intent and its outcome have the same. */
+function requestOf(count: number): string {
+  const digits = (count >> 1).toString(16).toUpperCase().padStart(10, '0')
+  return `${digits.slice(0, 4)}-${digits.slice(4, 8)}-${digits.slice(8)}`
 }
 
 function membersOf(count: number): string {
@@ -35,7 +43,7 @@ function membersOf(count: number): string {
   return (
     `"time":"${new Date(began + count * apartMs).toISOString()}","event":"${eventOf(count)}",` +
     `"outcome":"${refused ? 'refused' : 'success'}","tenant":"north","mode":"chart",` +
-    `"launch":"${(count % 9973).toString(16).padStart(16, '0')}","request":"7K3M-9QXW-2B",` +
+    `"launch":"${(count % 9973).toString(16).padStart(16, '0')}","request":"${requestOf(count)}",` +
     `"client":"${clients[count % 40] ?? ''}","user":"Practitioner/${String(count % 300)}",` +
     `"patient":"${patients[count % 5000] ?? ''}","rule":"Vitals and results","interaction":"search-type",` +
     `"resource":"Observation","status":${refused ? '403' : '200'},"count":12,"bytes":48213,` +

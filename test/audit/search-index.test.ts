@@ -10,6 +10,7 @@ import type { AuditEvent } from '../../src/audit/event.ts'
 import { createPseudonyms } from '../../src/audit/pseudonyms.ts'
 import { createSearchIndex } from '../../src/audit/search-index/search-index.ts'
 import type { AuditQuery } from '../../src/audit/search-index/query.ts'
+import { questionOf } from '../../src/staff/questions.ts'
 import { until } from '../support/until.ts'
 import { timeSearches, writeLargeLog } from './large-log.ts'
 import { auditConfig, pseudonymKey, user } from './support.ts'
@@ -162,6 +163,65 @@ t.test('what is written is found a moment later, without asking', async (t) => {
     found = await counts({ resource: 'Observation' })
   }
   t.same(found, [77])
+})
+
+t.test('who looked: a request counts once, and only what left or may have changed', async (t) => {
+  const events = (request: string, ...names: AuditEvent['event'][]): AuditEvent[] =>
+    names.map((event) =>
+      read(1, {
+        event,
+        request,
+        outcome: event === 'fhir.refused' ? 'refused' : 'success',
+        user: { ...user, fhirUser: `Practitioner/${request.slice(0, 4)}` },
+      }),
+    )
+  const cases = {
+    'one read': [[1, 0], events('1111-1111-11', 'fhir.access')],
+    'a streamed document': [[1, 0], events('2222-2222-22', 'fhir.permitted', 'fhir.access')],
+    'a document that broke off': [[1, 0], events('3333-3333-33', 'fhir.permitted', 'fhir.aborted')],
+    'a write that was saved': [[1, 1], events('4444-4444-44', 'fhir.intended', 'fhir.written')],
+    'a write that is not known': [
+      [1, 1],
+      events('5555-5555-55', 'fhir.intended', 'fhir.uncertain'),
+    ],
+    'a write that was refused': [
+      undefined,
+      events('6666-6666-66', 'fhir.intended', 'fhir.refused'),
+    ],
+    'a write that was not sent': [
+      undefined,
+      events('7777-7777-77', 'fhir.intended', 'fhir.failed'),
+    ],
+    'an intent before a crash': [[1, 1], events('8888-8888-88', 'fhir.intended')],
+    'a batch of a read, a write and one that was refused': [
+      [1, 1],
+      events(
+        '9999-9999-99',
+        ...(['fhir.intended', 'fhir.intended', 'fhir.access'] as const),
+        ...(['fhir.written', 'fhir.refused', 'fhir.written'] as const),
+      ),
+    ],
+  } as const
+  const { index } = await logOf(
+    t,
+    Object.values(cases).flatMap(([, list]) => [...list]),
+  )
+  await index.update()
+  const patients = pseudonyms.everyPatient('north', 'p1')
+  const query = questionOf('patient', { patients, order: 'newest' })
+  const people = await index.people({ ...query, limit: 100 })
+  for (const [name, [wanted, [first]]] of Object.entries(cases)) {
+    const person = people.find((one) => one.user === first?.user?.fhirUser)
+    t.same(person && [person.requests, person.writes], wanted, name)
+  }
+  const intents = await index.search({ ...newest, event: 'fhir.intended', resource: 'Observation' })
+  const at = Date.parse(intents.records.at(-1)?.time ?? '')
+  const early = await index.people({ ...query, to: at + 1, limit: 100 })
+  t.match(
+    early.find((one) => one.user === 'Practitioner/4444'),
+    { requests: 1, writes: 1 },
+    'an outcome after the time that is searched takes nothing away',
+  )
 })
 
 t.test('injection is a value that is not found', async (t) => {

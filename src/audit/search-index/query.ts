@@ -84,21 +84,31 @@ export function countStatement(query: AuditQuery): Statement {
   return { sql, values: [...values, query.limit] }
 }
 
-/** Who stands in the records that are found: one row for each user and tenant, who came last first. */
+/**
+ * Who stands in the records that are found: one row for each user and tenant, who came last first. A request counts once,
+ * however many records it left: its intent and its outcome, and one for each entry of a batch. A write that was not
+ * saved is no access; its intent alone may have been.
+ */
 export function peopleStatement(query: AuditQuery): Statement {
   const { clauses, values } = conditions(query)
+  const request = 'coalesce(r.request, r.id)'
   const sql =
-    'SELECT r.user AS user, r.tenant AS tenant, count(*) AS records, count(DISTINCT r.launch) AS launches,' +
-    " sum(r.event IN ('fhir.intended','fhir.written','fhir.uncertain')) AS writes," +
-    ` min(r.at) AS first, max(r.at) AS last ${source(query, [...clauses, 'r.user IS NOT NULL'])}` +
+    `SELECT r.user AS user, r.tenant AS tenant, count(DISTINCT ${request}) AS requests,` +
+    ' count(DISTINCT r.launch) AS launches,' +
+    ` count(DISTINCT CASE WHEN r.event IN ('fhir.intended','fhir.written','fhir.uncertain') THEN ${request} END) AS writes,` +
+    ` min(r.at) AS first, max(r.at) AS last ${source(query, [...clauses, 'r.user IS NOT NULL', notRefused])}` +
     ' GROUP BY 1, 2 ORDER BY last DESC LIMIT ?'
   return { sql, values: [...values, query.limit] }
 }
 
+const notRefused =
+  "NOT (r.event = 'fhir.intended' AND EXISTS (SELECT 1 FROM records o" +
+  " WHERE o.request = r.request AND +o.event IN ('fhir.refused','fhir.failed')))"
+
 export interface PersonRow {
   readonly user: string
   readonly tenant: string | undefined
-  readonly records: number
+  readonly requests: number
   readonly launches: number
   readonly writes: number
   readonly first: number

@@ -100,7 +100,7 @@ function people(query: AuditQuery) {
     people: rows.map((row) => ({
       user: String(row['user']),
       tenant: row['tenant'] === null ? undefined : String(row['tenant']),
-      records: Number(row['records']),
+      requests: Number(row['requests']),
       launches: Number(row['launches']),
       writes: Number(row['writes']),
       first: Number(row['first']),
