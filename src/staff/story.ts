@@ -94,15 +94,23 @@ export function storyOf(
   const { records, opening, ending } = all
   const both = [...opening, ...ending]
   const first = Date.parse(opening[0]?.time ?? '')
-  const last = ending.findLast(({ event }) => isOfLaunch(event))
+  const renewing = renewalsOf(both)
+  const last = ending.findLast(
+    (record) =>
+      isOfLaunch(record.event) && (record.event === 'launch.authorized' || !renewing(record)),
+  )
   const scopes = both.findLast(({ granted }) => granted !== undefined)
   const asked = words((scopes ?? both.find(({ requested }) => requested !== undefined))?.requested)
-  const worst = worstOf(ending)
+  const worst = worstOf(ending, renewing)
   const cause = worst && causeOf(worst.reason, worst.state)
   return {
-    rows: records.map((record) => rowOf(record, zone, first)),
+    rows: records.map((record) => {
+      const row = rowOf(record, zone, first)
+      return renewing(record) ? { ...row, sentence: renewals[record.event] ?? row.sentence } : row
+    }),
     end: last === undefined ? 'Nothing is known of this launch.' : endOf(last),
-    opened: both.some(({ event }) => event === 'launch.authorized'),
+    opened:
+      last?.event !== 'launch.failed' && both.some(({ event }) => event === 'launch.authorized'),
     lives: last !== undefined && livesAfter(last),
     cause: cause && { ...cause, reason: worst?.reason ?? '' },
     phases: phasesOf(both, last),
@@ -125,11 +133,35 @@ const find = (
 
 const isOfLaunch = (event: string): boolean => event.startsWith('launch.')
 
+/** What these events mean once the app has opened. */
+const renewals: Readonly<Record<string, string>> = {
+  'launch.received': 'The user was sent to the EHR for a new authorization.',
+  'launch.authorized': 'The EHR authorized the launch anew.',
+  'launch.failed': 'A new authorization did not succeed; the launch stayed as it was.',
+}
+
+/**
+ * Of a launch that has opened, only the same request can still fail to open it. What other requests began is a new
+ * authorization; one that the user gave up, or that somebody else came back from, ends nothing.
+ */
+function renewalsOf(records: readonly AuditRecord[]): (record: AuditRecord) => boolean {
+  const began = records.find(({ event }) => event === 'launch.received')
+  const opening = records.find(({ event }) => event === 'launch.authorized')
+  return ({ event, request }) =>
+    opening !== undefined &&
+    Object.hasOwn(renewals, event) &&
+    request !== opening.request &&
+    request !== began?.request
+}
+
 /** A refused launch before a refused request: the one kept the app closed, the other did not. */
-function worstOf(records: readonly AuditRecord[]): AuditRecord | undefined {
+function worstOf(
+  records: readonly AuditRecord[],
+  renewing: (record: AuditRecord) => boolean,
+): AuditRecord | undefined {
   const denied = records.filter(({ outcome }) => outcome !== 'success')
   return (
-    denied.findLast(({ event }) => isOfLaunch(event)) ??
+    denied.findLast((record) => isOfLaunch(record.event) && !renewing(record)) ??
     denied.findLast(({ outcome }) => outcome === 'failed') ??
     denied.at(-1)
   )
