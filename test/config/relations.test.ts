@@ -54,6 +54,41 @@ const confirmBeside = (over: Raw): Raw => {
 }
 const keys = (over: Raw): Raw => rawConfig({ root: { keys: { ...rawKeys(), ...over } } })
 const named = (id: string, secret = newSecretKey()): Raw => ({ id, secret })
+const anyScript = [
+  "'unsafe-inline'",
+  "'UNSAFE-EVAL'",
+  "'unsafe-hashes'",
+  "'strict-dynamic'",
+  "'nonce-abc'",
+  "'sha256-'",
+  '*',
+  'https:',
+  'data:',
+  'blob:',
+  'filesystem:',
+  'https://*',
+  '*:*',
+  '*:443',
+  'http://*:*',
+  '*.com',
+  'https://*.example',
+  'https://a.*.example',
+  'cdn.example:*',
+]
+const someScript = [
+  "'self'",
+  "'Self'",
+  "'wasm-unsafe-eval'",
+  "'report-sample'",
+  `'sha256-${'a'.repeat(43)}='`,
+  `'sha384-${'+/'.repeat(32)}'`,
+  'cdn.example',
+  'https://cdn.example',
+  'https://*.cdn.example',
+  'cdn.example:8443/js/a.js',
+  'http://localhost:5173',
+  'https://[::1]:8443',
+]
 const at = 'tenants[0]'
 const inMode = 'tenants[0].modes[0]'
 
@@ -290,9 +325,14 @@ const table: [name: string, raw: Raw, faults: string[]][] = [
   [
     'scripts from anywhere',
     rawConfig({
-      root: { app: { directory: '.', csp: { 'script-src': ["'self'", "'unsafe-inline'", '*'] } } },
+      root: { app: { directory: '.', csp: { 'script-src': ["'self'", ...anyScript] } } },
     }),
-    ['app.csp.script-src[1]', 'app.csp.script-src[2]'],
+    anyScript.map((_, index) => `app.csp.script-src[${index + 1}]`),
+  ],
+  [
+    'scripts from somewhere',
+    rawConfig({ root: { app: { directory: '.', csp: { 'script-src': someScript } } } }),
+    [],
   ],
   // Modes
   [
