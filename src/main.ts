@@ -131,6 +131,7 @@ function listenForReload(app: App): void {
     if (!loaded.ok || faults.length > 0) {
       print(process.stderr, reportFaults(configPath, faults))
       print(process.stderr, 'smart-bff goes on with the configuration that it has.\n')
+      app.reloadRefused(faults.length)
       return
     }
     const { applied, keys } = await app.reload(loaded.config)

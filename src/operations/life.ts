@@ -16,11 +16,9 @@ import type { StoreFaults } from './store-faults.ts'
  * The life of the process: what starts after what, what is stopped before what. The probes first, so that they can say
  * `starting`; the public listener when the checks have succeeded. On the way out the other way round, the audit last.
  */
-export interface Life {
+export interface Life extends Reload {
   /** Throws what a start can meet; `stop` then closes what is open already. */
   start(): Promise<{ public: string; operations: string }>
-  /** A changed configuration, applied whole or refused whole. */
-  readonly reload: Reload
   stop(): Promise<void>
   /** An error that nobody caught, told without its words: an EHR's answer may stand in them (DESIGN rule 9). */
   crashed(error: unknown): void
@@ -79,7 +77,7 @@ export function createLife(parts: LifeParts): Life {
       for (const worker of workers) worker.start()
       return { public: open, operations: probes }
     },
-    reload: createReload({
+    ...createReload({
       config,
       log,
       metrics: parts.metrics,

@@ -13,8 +13,12 @@ import type { Metrics } from './metrics.ts'
  * refused whole and by name, so that a process never runs half of a file.
  */
 export interface Reload {
-  /** The keys that were applied, or those that stand in the way. */
-  (next: Config): Promise<{ readonly applied: boolean; readonly keys: readonly string[] }>
+  /** The keys that were applied, or those that stand in the way. Throws where a part cannot be made of it. */
+  readonly reload: (
+    next: Config,
+  ) => Promise<{ readonly applied: boolean; readonly keys: readonly string[] }>
+  /** Of a file with so many faults there is nothing to apply; that it was refused is told like any other refusal. */
+  readonly reloadRefused: (faults: number) => void
 }
 
 export interface ReloadDeps {
@@ -43,27 +47,37 @@ const reloadable = [
 
 export function createReload(deps: ReloadDeps): Reload {
   let running = deps.config
-  return async (next) => {
+  /** Each way of refusing counts: the alert is for whoever believes that the new file is in force. */
+  const refused = (reason: 'faults' | 'needs_restart' | 'failed', count: number): void => {
+    deps.metrics.reload('refused')
+    deps.log.error({ event: 'config.refused', reason, count })
+  }
+  const reload: Reload['reload'] = async (next) => {
     const keys = changedKeys(running, next)
     const standing = [
       ...keys.filter((key) => !reloadable.some((form) => form.test(key))),
       ...lostKeys(running, next),
     ]
-    const applied = standing.length === 0
-    deps.metrics.reload(applied ? 'applied' : 'refused')
-    if (!applied) {
-      deps.log.error({ event: 'config.refused', reason: 'needs_restart', count: standing.length })
-      return { applied, keys: standing }
+    if (standing.length > 0) {
+      refused('needs_restart', standing.length)
+      return { applied: false, keys: standing }
     }
-    // All or nothing: what cannot be made of the new configuration throws here, before anything has changed.
-    const put = together([...deps.renewals, certificatesOf(deps.listeners())])(next)
-    await deps.record(next)
-    put()
+    try {
+      // All or nothing: what cannot be made of the new configuration throws here, before anything has changed.
+      const put = together([...deps.renewals, certificatesOf(deps.listeners())])(next)
+      await deps.record(next)
+      put()
+    } catch (error) {
+      refused('failed', keys.length)
+      throw error
+    }
+    deps.metrics.reload('applied')
     deps.log.setLevel(next.logging.level)
     running = next
     deps.log.info({ event: 'config.reloaded', count: keys.length })
-    return { applied, keys }
+    return { applied: true, keys }
   }
+  return { reload, reloadRefused: (faults) => refused('faults', faults) }
 }
 
 /**

@@ -31,6 +31,9 @@ export function createSeriesCounter<const Of extends Labels>(
 ): SeriesCounter<Of> {
   const { name, labels } = options
   const family = createFamily(labels, () => ({ count: 0 }))
+  // Prometheus sees no increase in a series that begins with its first count; with one label there are few to begin at 0.
+  const [only, ...others] = labels
+  if (others.length === 0) for (const word of only?.[1] ?? []) family.at([word])
   register('counter', options, () =>
     family.all().map(({ words, series }) => ({
       metricName: name,

@@ -255,7 +255,7 @@ t.test(
   'SIGHUP: a new certificate and log level are taken, all else is refused by name',
   async (t) => {
     const [first, second] = [newCertificate(), newCertificate()]
-    const port = await freePort()
+    const [port, operations] = [await freePort(), await freePort()]
     const cert = join(folder, 'served.pem')
     const key = join(folder, 'served.key')
     writeFileSync(cert, first.cert)
@@ -264,6 +264,7 @@ t.test(
       root: {
         audit: { directory: join(folder, 'audit-reload') },
         logging: { level: 'info' },
+        operations: { listen: { host: '127.0.0.1', port: operations } },
         listen: { host: '127.0.0.1', port, tls: { cert: { file: cert }, key: { file: key } } },
       },
     })
@@ -289,8 +290,17 @@ t.test(
         })
         socket.once('error', reject)
       })
+    const counted = async (): Promise<string[]> => {
+      const answer = await fetch(`http://127.0.0.1:${String(operations)}/metrics`)
+      return (await answer.text()).match(/reloads_total\{.*/g)?.toSorted() ?? []
+    }
+    const ofEach = (applied: number, refused: number) =>
+      [`applied"} ${String(applied)}`, `refused"} ${String(refused)}`].map(
+        (end) => `reloads_total{result="${end}`,
+      )
     const fingerprint = (pem: string): string => new X509Certificate(pem).fingerprint256
 
+    t.same(await counted(), ofEach(0, 0), 'an alert sees an increase from the first')
     await reload(/^smart-bff: nothing has changed\n$/)
     t.equal(await served(), fingerprint(first.cert))
     writeFileSync(cert, second.cert)
@@ -309,6 +319,7 @@ t.test(
     writeFileSync(path, 'publicUrl: [')
     await reload(/goes on with the configuration that it has/)
     t.match(said, /reload\.yaml:1: found /)
+    t.same(await counted(), ofEach(2, 3), 'a key that does not fit, a restart, no YAML')
     running.child.kill('SIGTERM')
     t.equal((await running.ended()).code, 0)
     const events = closedInOrder(join(folder, 'audit-reload'))

@@ -4,6 +4,8 @@ import { together, renewable } from '../../src/config/renewable.ts'
 import type { Config } from '../../src/config/schema/config.ts'
 import type { Tenant } from '../../src/config/schema/tenant.ts'
 import { Secret } from '../../src/config/secret.ts'
+import { createLog } from '../../src/operations/log.ts'
+import { createReload } from '../../src/operations/reload.ts'
 import { startHospital, type TestBrowser } from '../support/hospital.ts'
 import { newClientKey, newSecretKey } from '../support/keys.ts'
 
@@ -149,6 +151,36 @@ t.test('one key that needs a restart: nothing of the file is taken', async (t) =
   const events = (await hospital.audit()).map(({ event }) => event)
   t.equal(events.filter((event) => event === 'process.started').length, 1, 'a reload is no start')
   t.ok(events.includes('keys.changed'))
+})
+
+t.test('what could not be taken is told as refused, and as nothing else', async (t) => {
+  const counted: string[] = []
+  const said: object[] = []
+  const destination = { write: (line: string) => void said.push(JSON.parse(line)) }
+  const log = createLog({ level: 'info', destination })
+  let fails = true
+  const { reload, reloadRefused } = createReload({
+    config,
+    log,
+    metrics: { reload: (result) => counted.push(result) },
+    renewals: [],
+    listeners: () => [],
+    record: async () => {
+      if (fails) throw new Error('the audit cannot be written')
+    },
+  })
+  const next = withTenant({ paused: 'Back at noon.' })
+  await t.rejects(reload(next), /the audit cannot be written/)
+  t.same(counted, ['refused'])
+  reloadRefused(4)
+  t.same(counted, ['refused', 'refused'])
+  t.match(said, [
+    { event: 'config.refused', reason: 'failed', count: 1 },
+    { event: 'config.refused', reason: 'faults', count: 4 },
+  ])
+  fails = false
+  t.match(await reload(next), { applied: true, keys: ['tenants[0].paused'] })
+  t.same(counted, ['refused', 'refused', 'applied'])
 })
 
 t.test('several parts: the second that cannot be made leaves the first as it was', (t) => {
