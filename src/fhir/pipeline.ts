@@ -165,6 +165,7 @@ async function answerRead(
   const rewritten = rewrite(fetched.judged, rewriter, (bytes) =>
     deps.upstreams.lend(exchange.listener, bytes),
   )
+  deps.upstreams.keepOnly(exchange.listener, rewritten.body)
   if (rewritten.nextLost) return refuse('FHIR_ANSWER_UNREADABLE', 'link_outside')
   return replyOf(rewritten, passedHeaders(fetched.headers))
 }

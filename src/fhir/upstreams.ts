@@ -17,6 +17,8 @@ export interface Upstreams {
   release(tenant: Tenant, listener: Listener): void
   /** Memory for an answer of this request. */
   lend(listener: Listener, bytes: number): Buffer
+  /** Of all that was lent to this request only these bytes are still needed. */
+  keepOnly(listener: Listener, bytes: Buffer): void
   close(): Promise<void>
 }
 
@@ -70,6 +72,7 @@ export function createUpstreams(tenants: readonly Tenant[], hear: UpstreamsHear 
       if (!listener.gone) slabs.giveBack(listener)
     },
     lend: (listener, bytes) => slabs.lend(listener, bytes),
+    keepOnly: (listener, bytes) => slabs.keepOnly(listener, bytes),
     close: async () => {
       await Promise.all([...byId.values()].map(({ upstream }) => upstream.close()))
     },

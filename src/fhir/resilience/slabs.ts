@@ -9,6 +9,11 @@ export interface Slabs {
   lend(borrower: Borrower, bytes: number): Buffer
   /** The borrower is done, to its last byte. */
   giveBack(borrower: Borrower): void
+  /**
+   * Nothing but these bytes is needed any more. What was read into goes to the next answer while it is still in the
+   * processor's caches, and not when the browser has this one.
+   */
+  keepOnly(borrower: Borrower, bytes: Buffer): void
 }
 
 export interface Borrower {
@@ -33,6 +38,15 @@ export function createSlabs(): Slabs {
     return slab
   }
 
+  const put = (slab: Buffer): void => {
+    const size = slab.length
+    if (readyBytes + size > readyBytesMax) return
+    readyBytes += size
+    const list = ready.get(size)
+    if (list === undefined) ready.set(size, [slab])
+    else list.push(slab)
+  }
+
   return {
     lend: ({ borrowed }, bytes) => {
       if (bytes < smallest) return Buffer.allocUnsafe(bytes)
@@ -42,15 +56,16 @@ export function createSlabs(): Slabs {
       return slab.subarray(0, bytes)
     },
     giveBack: ({ borrowed = [] }) => {
-      for (const slab of borrowed) {
-        const size = slab.length
-        if (readyBytes + size > readyBytesMax) continue
-        readyBytes += size
-        const list = ready.get(size)
-        if (list === undefined) ready.set(size, [slab])
-        else list.push(slab)
-      }
+      for (const slab of borrowed) put(slab)
       borrowed.length = 0
+    },
+    keepOnly: ({ borrowed = [] }, bytes) => {
+      let kept = 0
+      for (const slab of borrowed) {
+        if (slab.buffer === bytes.buffer) borrowed[kept++] = slab
+        else put(slab)
+      }
+      borrowed.length = kept
     },
   }
 }
