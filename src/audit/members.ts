@@ -32,7 +32,9 @@ export function number(
 }
 
 export function array(name: string, words: readonly string[]): string {
-  return `,"${name}":[${words.map((text) => `"${text}"`).join(',')}]`
+  let list = ''
+  for (const text of words) list += list === '' ? `"${text}"` : `,"${text}"`
+  return `,"${name}":[${list}]`
 }
 
 export function fit(value: string, form: RegExp): string {

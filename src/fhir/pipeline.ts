@@ -30,7 +30,7 @@ import { answerWrite } from './write/answer-write.ts'
 import { answerOperation } from './write/operation.ts'
 import { traceOpening } from './traced.ts'
 import { judgeCurrent, needsCurrent } from './judge-current.ts'
-import { fetchJudged, look, sendOutbound } from './trip.ts'
+import { fetchAnswer, judgeReceived, look, sendOutbound } from './trip.ts'
 import type { Trip } from './trip.ts'
 
 /**
@@ -148,7 +148,9 @@ async function answerRead(
 
   const current = needsCurrent(bound, launch.view) ? await judgeCurrent(bound, trip) : undefined
   if (current !== undefined) return current
-  const fetched = await fetchJudged(bound, page, trip)
+  const received = await fetchAnswer(bound, page, trip)
+  const judging = judgeReceived(received, bound, trip)
+  const fetched = judging instanceof Promise ? await judging : judging
   if (isRefusal(fetched)) return fetched
 
   const { base, tenant } = launch.view

@@ -14,6 +14,7 @@ import type { FhirRequest } from './request.ts'
 import { forward, outboundOf, pageOf } from './steps/forward.ts'
 import type { Outbound } from './steps/forward.ts'
 import { guard } from './steps/guard.ts'
+import type { Large } from './steps/guard.ts'
 import { traced } from './traced.ts'
 import type { Bound } from './steps/bind.ts'
 import type { Made, MakeQuestion } from './write/make.ts'
@@ -37,19 +38,43 @@ export async function fetchJudged(
   target: string | undefined,
   trip: Trip,
 ): Promise<Fetched | Refusal> {
+  return judgeReceived(await fetchAnswer(bound, target, trip), bound, trip)
+}
+
+/** token, forward. */
+export function fetchAnswer(
+  bound: Bound,
+  target: string | undefined,
+  trip: Trip,
+): Promise<UpstreamAnswer | UpstreamFault> {
   const { urls } = trip.deps.upstreams.of(trip.launch.view.tenant)
   const outbound =
     target === undefined ? outboundOf(bound.sent, urls) : pageOf(target, bound.sent, urls)
-  const received = await sendOutbound(outbound, trip)
+  return sendOutbound(outbound, trip)
+}
+
+/** guard. Without a promise where nothing is waited for. */
+export function judgeReceived(
+  received: UpstreamAnswer | UpstreamFault,
+  bound: Bound,
+  trip: Trip,
+): Fetched | Refusal | Promise<Fetched | Refusal> {
   const expected = expectationOf(bound, trip.launch.view)
-  const guarded = guard(received, expected, trip.deps.prove)
-  const judged =
-    guarded.kind === 'large'
-      ? await judgeAwayFrom(guarded.body, [{ expected, request: bound.request }], undefined, trip)
-      : guarded
-  if (isRefusal(judged)) return explainForeign(judged, trip)
+  const judged = guard(received, expected, trip.deps.prove)
   const headers = received.kind === 'answer' ? received.headers : noHeaders
-  return { judged, headers }
+  if (judged.kind === 'large') return judgeLarge(judged, expected, headers, bound, trip)
+  return isRefusal(judged) ? explainForeign(judged, trip) : { judged, headers }
+}
+
+async function judgeLarge(
+  { body }: Large,
+  expected: Expectation,
+  headers: AnswerHeaders,
+  { request }: Bound,
+  trip: Trip,
+): Promise<Fetched | Refusal> {
+  const judged = await judgeAwayFrom(body, [{ expected, request }], undefined, trip)
+  return isRefusal(judged) ? explainForeign(judged, trip) : { judged, headers }
 }
 
 export function sendOutbound(

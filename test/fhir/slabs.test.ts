@@ -38,6 +38,31 @@ t.test('what is given back is lent again, once', (t) => {
   t.end()
 })
 
+t.test('what is no longer needed is lent again while the answer is on its way, and once', (t) => {
+  const slabs = createSlabs()
+  const one = borrower()
+  const received = slabs.lend(one, 10_000)
+  const sent = slabs.lend(one, 10_000)
+  slabs.keepOnly(one, sent.subarray(100, 200))
+  const [second, third] = [borrower(), borrower()]
+  t.equal(slabs.lend(second, 9000).buffer, received.buffer)
+  t.not(slabs.lend(third, 9000).buffer, sent.buffer, 'it is still on its way')
+  slabs.giveBack(one)
+  t.equal(slabs.lend(third, 9000).buffer, sent.buffer)
+  t.not(slabs.lend(borrower(), 9000).buffer, received.buffer, 'somebody has it')
+  t.end()
+})
+
+t.test('an answer that stands elsewhere needs nothing of what was lent', (t) => {
+  const slabs = createSlabs()
+  const one = borrower()
+  const { buffer } = slabs.lend(one, 10_000)
+  slabs.keepOnly(one, Buffer.from('elsewhere'))
+  t.equal(slabs.lend(borrower(), 10_000).buffer, buffer)
+  slabs.keepOnly({}, Buffer.from('nothing was lent'))
+  t.end()
+})
+
 t.test('what is not given back is never lent again', (t) => {
   const slabs = createSlabs()
   const gone = slabs.lend(borrower(), 10_000)

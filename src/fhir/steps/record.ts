@@ -9,17 +9,17 @@ import { parameterName } from '../request.ts'
  * record: what happened is written before the first byte leaves, refusals too (DESIGN rule 8). Only names, codes,
  * counts and times; the audit itself turns identifiers into pseudonyms and drops parameter values (rule 9).
  */
-export async function record(
+export function record(
   exchange: Exchange,
   result: Reply | Refusal,
   audit: Audit,
-): Promise<void> {
+): Promise<unknown> {
   const main = result.kind === 'reply' ? success(exchange, result) : refusal(exchange, result)
   const reason = findingOf(exchange, result)
-  if (reason === undefined) return await audit.record(main)
+  if (reason === undefined) return audit.record(main)
   const finding = eventOf(exchange, { event: 'guard.finding', outcome: 'refused', reason })
   // In one write: another patient's record must not even take longer than a missing one.
-  await Promise.all([audit.record(finding), audit.record(main)])
+  return Promise.all([audit.record(finding), audit.record(main)])
 }
 
 /** Written before a write is sent, with the version it is to replace; the outcome is a record of its own (rule 8). */
