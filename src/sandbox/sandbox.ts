@@ -36,6 +36,9 @@ export interface Sandbox {
   createLaunch(context?: LaunchContext): Launch
   readonly control: Control
   requests(): readonly LoggedRequest[]
+  /** As if nobody were there: connections are cut, and new ones refused, until `open`. */
+  shut(): Promise<void>
+  open(): Promise<void>
   close(): Promise<void>
 }
 
@@ -140,6 +143,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     }),
   )
 
+  const shut = async (): Promise<void> => {
+    server.closeAllConnections()
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
   return {
     origin,
     iss,
@@ -153,10 +160,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     createLaunch: (context) => control.createLaunch(context),
     control,
     requests: () => control.requests(),
-    async close() {
-      server.closeAllConnections()
-      await new Promise<void>((resolve) => server.close(() => resolve()))
-    },
+    shut,
+    open: () => listening(server, { ...settled, port }),
+    close: shut,
   }
 }
 

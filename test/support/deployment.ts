@@ -46,6 +46,7 @@ export interface DeploymentOptions {
   readonly accessTokenSeconds?: number
   readonly refreshTokens?: 'rotate' | 'keep'
   readonly sandboxHost?: string
+  readonly sandboxPort?: number
   /** Of each replica's process. */
   readonly nodeArgs?: readonly string[]
   /** Of one replica's process, besides. */

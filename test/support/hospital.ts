@@ -62,6 +62,8 @@ export interface HospitalOptions {
   readonly refreshTokens?: 'rotate' | 'keep'
   /** A name, where it matters that it has to be looked up. */
   readonly sandboxHost?: string
+  /** One that is still its own after `shut` and `open`; any port otherwise. */
+  readonly sandboxPort?: number
   /** The sandbox behaves as this vendor's EHR, and the tenant is configured with it. */
   readonly vendor?: Vendor
   /** The sandbox behaves as this server, whatever the tenant is configured with. */
@@ -156,6 +158,7 @@ export async function sandboxFor(
   const { client } = tenant
   return startSandbox({
     ...(options.sandboxHost === undefined ? {} : { host: options.sandboxHost }),
+    ...(options.sandboxPort === undefined ? {} : { port: options.sandboxPort }),
     launchUrl: `${publicUrl}/launch`,
     ...vendorOf(options),
     ...(options.server === undefined ? {} : { vendor: options.server }),

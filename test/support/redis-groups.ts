@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { freePort } from './http.ts'
@@ -9,6 +12,10 @@ export interface SentinelGroup {
   readonly config: { sentinels: { host: string; port: number }[]; name: string }
   readonly master: TestRedis
   readonly replica: TestRedis
+  /** From now on Sentinel takes a master for dead that has been silent for so long. */
+  patience(downAfterMs: number): Promise<void>
+  /** The master again, on its port and with its replica, after its `stop`. */
+  restartMaster(): Promise<void>
   /** A planned failover, the master being well. */
   failover(): Promise<void>
   /** Where the sentinel sends those who ask now. */
@@ -18,14 +25,26 @@ export interface SentinelGroup {
 
 const groupName = 'hospital'
 
-export async function startSentinelGroup(): Promise<SentinelGroup> {
-  const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] })
+export interface SentinelGroupOptions {
+  /** The master keeps its data on disk, so that it has them when it starts again. */
+  readonly durable?: boolean
+  readonly downAfterMs?: number
+}
+
+export async function startSentinelGroup({
+  durable = false,
+  downAfterMs = 800,
+}: SentinelGroupOptions = {}): Promise<SentinelGroup> {
+  const folder = mkdtempSync(join(tmpdir(), 'smart-bff-redis-data-'))
+  const kept = durable ? ['--dir', folder, '--appendonly', 'yes'] : []
+  const args = ['--repl-diskless-sync-delay', '0', ...kept]
+  let master = await startRedis({ args })
   const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] })
   await attached(master, replica)
   const sentinel = await startRedis({
     sentinel: [
       `sentinel monitor ${groupName} 127.0.0.1 ${master.port} 1`,
-      `sentinel down-after-milliseconds ${groupName} 800`,
+      `sentinel down-after-milliseconds ${groupName} ${downAfterMs}`,
       `sentinel failover-timeout ${groupName} 2000`,
       '',
     ].join('\n'),
@@ -33,8 +52,18 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   await saying(sentinel.port, ['SENTINEL', 'MASTER', groupName], 'num-slaves,1')
   return {
     config: { sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: groupName },
-    master,
+    get master() {
+      return master
+    },
     replica,
+    patience: async (ms) => {
+      const option = ['down-after-milliseconds', String(ms)]
+      await saying(sentinel.port, ['SENTINEL', 'SET', groupName, ...option], 'OK')
+    },
+    restartMaster: async () => {
+      master = await startRedis({ args, port: master.port })
+      await attached(master, replica)
+    },
     failover: async () => {
       await saying(sentinel.port, ['SENTINEL', 'FAILOVER', groupName], 'OK')
     },
@@ -44,6 +73,7 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
     },
     stop: async () => {
       await Promise.all([sentinel.stop(), master.stop(), replica.stop()])
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

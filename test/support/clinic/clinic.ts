@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Deployment, startDeployment } from '../deployment.ts'
 import { createBrowser } from '../hospital.ts'
+import { freePort } from '../http.ts'
 import { type ClinicianDeps, work } from './clinician.ts'
 import { createIngress, ingressOrigin } from './ingress.ts'
 import { createTally, type Tally } from './tally.ts'
@@ -16,8 +17,10 @@ export interface Clinic {
   live(): number
   /** Lets so many clinicians begin, one after the other. */
   begin(count: number, everyMs: number): Promise<void>
-  /** What the machine does to both replicas: test/support/clinic/process-faults.mjs. */
+  /** What the machine does to both replicas: test/support/clinic/process-faults.ts. */
   machine(faults: MachineFaults): void
+  /** Of each replica since its start. */
+  lookupsFailed(): readonly number[]
   close(): Promise<void>
 }
 
@@ -37,7 +40,7 @@ export interface ClinicOptions {
   readonly limitMs: number
 }
 
-const preload = new URL('./process-faults.mjs', import.meta.url).pathname
+const preload = new URL('./process-faults.ts', import.meta.url).pathname
 
 export async function openClinic(options: ClinicOptions): Promise<Clinic> {
   const folder = mkdtempSync(join(tmpdir(), 'smart-bff-clinic-'))
@@ -52,6 +55,7 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
     accessTokenSeconds: options.accessTokenSeconds,
     // By name, so that it has to be looked up.
     sandboxHost: 'localhost',
+    sandboxPort: await freePort(),
     nodeArgs: ['--import', preload],
     env: { PROCESS_FAULTS: faultsFile },
     limitMs: options.limitMs,
@@ -93,7 +97,7 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
               browser: createBrowser(ingressOrigin, publicUrl, sandbox, ingress.send),
               signal: gone.signal,
               thinkMs: options.thinkMs,
-              onLaunch: (change) => (live += change),
+              onLaunch: (change) => tally.live((live += change)),
             },
             patients,
           ),
@@ -103,6 +107,7 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
       }
     },
     machine,
+    lookupsFailed: () => replicas.map((replica) => countIn(`${faultsFile}.${replica.pid()}`)),
     close: async () => {
       gone.abort()
       await Promise.all(clinicians)
@@ -110,5 +115,14 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
       await deployment.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** Nothing stands there before the process has written it. */
+function countIn(path: string): number {
+  try {
+    return Number(readFileSync(path, 'utf8'))
+  } catch {
+    return 0
   }
 }
