@@ -1,13 +1,9 @@
 import type { Draft } from './draft.ts'
 import type { Finding } from './fault.ts'
 import { appSourcesNarrow, frameAncestorsGiven } from './relations/framing.ts'
+import { certificatesFit } from './relations/certificates.ts'
 import { clientKeysFit, clientKeysUnique } from './relations/client-keys.ts'
-import {
-  certificatesFit,
-  keyIdsUnique,
-  keysForOnePurpose,
-  signingKeyFits,
-} from './relations/server-keys.ts'
+import { keyIdsUnique, keysForOnePurpose, signingKeyFits } from './relations/server-keys.ts'
 import {
   drainEndsBeforeTheLimit,
   listenersApart,

@@ -9,6 +9,8 @@ export interface Health {
   start(): Promise<void>
   /** Whether the first successful checks came within the limit. */
   succeeds(limitMs: number): Promise<boolean>
+  /** Every listener is open. Whoever is sent here before that meets nothing. */
+  opened(): void
   status(): HealthStatus
   /** From now on not ready: the load balancer goes elsewhere while what runs is finished. */
   drain(): void
@@ -35,7 +37,8 @@ export interface HealthDeps {
 
 export function createHealth(deps: HealthDeps): Health {
   const { auditHealthy, checkStore, intervalMs = 5000, timeoutMs = 2000 } = deps
-  let started = false
+  let checked = false
+  let open = false
   let draining = false
   let storeWorks = false
   let told: HealthWord = 'starting'
@@ -53,7 +56,7 @@ export function createHealth(deps: HealthDeps): Health {
 
   function judge(reasons: readonly string[]): HealthWord {
     if (draining) return 'draining'
-    if (!started) return 'starting'
+    if (!checked || !open) return 'starting'
     if (reasons.includes('audit_not_writable')) return 'unavailable'
     return reasons.length === 0 ? 'ready' : 'degraded'
   }
@@ -67,15 +70,15 @@ export function createHealth(deps: HealthDeps): Health {
 
   async function check(): Promise<void> {
     storeWorks = await within(checkStore(), timeoutMs)
-    started ||= storeWorks && auditHealthy()
-    if (started) success.resolve()
+    checked ||= storeWorks && auditHealthy()
+    if (checked) success.resolve()
     tell()
   }
 
   async function checkAndWait(): Promise<void> {
     await check()
     if (draining) return
-    timer = setTimeout(() => void checkAndWait(), started ? intervalMs : Math.min(500, intervalMs))
+    timer = setTimeout(() => void checkAndWait(), checked ? intervalMs : Math.min(500, intervalMs))
     timer.unref()
   }
 
@@ -83,6 +86,10 @@ export function createHealth(deps: HealthDeps): Health {
     start: checkAndWait,
     succeeds: (limitMs) => within(success.promise, limitMs),
     status,
+    opened() {
+      open = true
+      tell()
+    },
     drain() {
       draining = true
       clearTimeout(timer)

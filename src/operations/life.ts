@@ -14,7 +14,8 @@ import type { StoreFaults } from './store-faults.ts'
 
 /**
  * The life of the process: what starts after what, what is stopped before what. The probes first, so that they can say
- * `starting`; the public listener when the checks have succeeded. On the way out the other way round, the audit last.
+ * `starting`; the public listener when the checks have succeeded; `ready` when all is open. On the way out the other way
+ * round, the audit last.
  */
 export interface Life extends Reload {
   /** Throws what a start can meet; `stop` then closes what is open already. */
@@ -67,6 +68,7 @@ export function createLife(parts: LifeParts): Life {
       await parts.recordConfiguration(config)
       await audit.record({ event: 'process.started', outcome: 'success', actor: 'system' })
       serving = true
+      health.opened()
       log.info({
         event: 'process.started',
         version: productVersion(),

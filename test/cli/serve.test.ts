@@ -26,6 +26,7 @@ import { newSecretKey } from '../support/keys.ts'
 import { runMain } from '../support/process.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
+import { withStaff } from '../staff/staff-rig.ts'
 
 /** How the process starts, and refuses to, and stops: exit codes, one line, nothing half-started. */
 
@@ -159,17 +160,24 @@ t.test('a Redis that comes up a moment later is waited for; the probe says so', 
   t.equal((await running.ended()).code, 0)
 })
 
-t.test('a port in use, of either listener: nothing stays open', async (t) => {
+t.test('a port in use, of any listener: nothing stays open, and it never was ready', async (t) => {
   const other = await startServer((_request, response) => response.end())
   t.teardown(() => other.close())
   const taken = { host: '127.0.0.1', port: other.port }
-  for (const root of [{ listen: taken }, { operations: { listen: taken } }]) {
-    const { path, audit } = write(root)
+  const staff = { ...withStaff, staff: { ...withStaff.staff, listen: taken } }
+  for (const root of [
+    { listen: taken },
+    { operations: { listen: taken } },
+    { operations: staff },
+  ]) {
+    const { path, audit } = write({ ...root, logging: { level: 'info' } })
     const said = await start(path).ended()
     t.equal(said.code, 69)
     t.equal(said.stderr, `smart-bff: the port is in use: 127.0.0.1:${other.port}\n`)
     t.equal(closedInOrder(audit).at(-1), 'audit.closed')
     t.notOk(closedInOrder(audit).includes('process.started'))
+    t.match(said.stdout, '"event":"process.stopped"')
+    t.notMatch(said.stdout, /"event":"readiness\.changed","ready":true/)
   }
 })
 

@@ -35,11 +35,14 @@ function start(t: Test, parts: Parts = {}) {
 
 const soon = () => new Promise((resolve) => setTimeout(resolve, 90))
 
-t.test('readiness: not before the first good check, not while draining', async (t) => {
+t.test('readiness: not before good checks and open listeners, not while draining', async (t) => {
   const { health, server, ready, changes } = start(t)
   t.equal(await ready(), '503 starting')
   t.equal((await server.inject('/healthz')).statusCode, 200)
   await health.start()
+  t.ok(await health.succeeds(0), 'the checks have come to their end')
+  t.equal(await ready(), '503 starting', 'and nobody is to be sent to a port that is not open')
+  health.opened()
   t.equal(await ready(), '200 ready')
   health.drain()
   t.equal(await ready(), '503 draining')
@@ -49,6 +52,7 @@ t.test('readiness: not before the first good check, not while draining', async (
 t.test('a store that does not work at the start, then works, then hangs', async (t) => {
   const { health, state, ready } = start(t, { store: () => Promise.reject(new Error('down')) })
   await health.start()
+  health.opened()
   t.equal(await ready(), '503 starting')
   state.store = () => Promise.resolve()
   await soon()
@@ -62,6 +66,7 @@ t.test('a store that does not work at the start, then works, then hangs', async 
 t.test('an audit that cannot write takes this process out at once', async (t) => {
   const { health, state, ready } = start(t)
   await health.start()
+  health.opened()
   state.audit = false
   t.equal(await ready(), '503 unavailable')
   state.audit = true

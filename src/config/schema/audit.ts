@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { secretHeader, secretText, webUrl } from './common.ts'
+import { outbound, secretHeader, webUrl } from './common.ts'
 
 /**
  * An Audit Record Repository that takes IHE BALP AuditEvents (ITI-20). In them alone a patient stands by reference, so
@@ -12,8 +12,8 @@ const repository = z.strictObject({
   feed: z.enum(['batch', 'single']).default('batch'),
   /** A header value, `Bearer …` or `Basic …`. */
   authorization: secretHeader.optional(),
-  ca: secretText.optional(),
-  clientCertificate: z.strictObject({ cert: secretText, key: secretText }).optional(),
+  ca: outbound.ca,
+  clientCertificate: outbound.clientCertificate,
   /** Sealed batches that wait; `balp-spool` in the audit's folder when left out. */
   spool: z.string().min(1).optional(),
   spoolMegabytes: z.int().min(1).max(102_400).default(256),
