@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { SmartBffError } from '../errors.ts'
+import type { HealthStatus } from '../operations/health.ts'
 import { newIncident } from '../web/incident.ts'
 import { exportRoutes } from './export-routes.ts'
 import type { ExportRoutesDeps } from './export-routes.ts'
@@ -71,7 +72,7 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
       }
       site.onFault(error, incident)
       if (error instanceof SmartBffError && error.status === 503) {
-        return showMessage(views, reply, 503, incident, unavailable(error))
+        return showMessage(views, reply, 503, incident, unavailable(error, site.health.status()))
       }
       return showMessage(views, reply, 500, incident, {
         title: 'This did not work',
@@ -100,12 +101,18 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
   }
 }
 
+const inWords = (reasons: readonly string[]): string => reasons.join(', ').replaceAll('_', ' ')
+
 /** What is asked here is recorded first, so without the audit there is nothing to see (DESIGN rule 8). */
-const unavailable = ({ code }: SmartBffError) => ({
+const unavailable = ({ code }: SmartBffError, { word, reasons }: HealthStatus) => ({
   title: 'Not available now',
-  sentence:
+  sentence: [
     code === 'AUDIT_UNAVAILABLE'
-      ? 'What you ask for cannot be recorded now, so it is not shown. Try again in a minute; whoever runs this server has an alarm.'
-      : 'The session store does not answer now. Try again in a minute; whoever runs this server has an alarm.',
+      ? 'What you ask for cannot be recorded now, so it is not shown.'
+      : 'The session store does not answer now.',
+    'Try again in a minute; whoever runs this server has an alarm.',
+    // The page that says so is not shown either.
+    ...(reasons.length === 0 ? [] : [`This replica is ${word}: ${inWords(reasons)}.`]),
+  ].join(' '),
   link: { href: '/', label: 'Try again' },
 })

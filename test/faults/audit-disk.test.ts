@@ -175,6 +175,7 @@ async function expectClosed(t: Test, name: string): Promise<void> {
     const text = await response.text()
     t.equal(response.status, 503, `${path}: ${text.slice(-1500)}`)
     t.match(text, 'cannot be recorded', path)
+    t.match(text, 'This replica is unavailable: audit not writable.', path)
     t.match(response.headers.get('content-type'), 'text/html')
   }
   const body = new URLSearchParams(credentials.auditor)

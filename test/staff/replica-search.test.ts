@@ -145,6 +145,14 @@ t.test('Redis is gone and comes back empty: what was written meanwhile arrives',
   const launches = await fetch(`${site()}/tenants/north`, { headers: { cookie } })
   t.equal(launches.status, 503)
   t.match(await launches.text(), 'The session store does not answer now')
+  // The load balancer is told a bare word, the staff why.
+  const readyz = async () => {
+    const answer = await fetch(`${site()}/readyz`)
+    return `${answer.status} ${await answer.text()}`
+  }
+  await until(readyz, (said) => said === '200 degraded\n')
+  const tenants = await fetch(`${site()}/tenants`, { headers: { cookie } })
+  t.match(await tenants.text(), 'This replica is <strong>degraded</strong>: store unavailable.')
   redis = await startRedis({ port: redis.port })
   const launch = await until(
     () => workThere().catch(() => ''),

@@ -222,7 +222,7 @@ t.test(
   'a tenant: circuit, discovery, what ends, what launches have shown, unused scopes',
   async (t) => {
     const all = await get('/tenants', operator.cookie)
-    t.match(all.text, 'This replica is <strong>ready</strong>')
+    t.match(all.text, 'This replica is <strong>ready</strong>. ')
     t.match(all.text, 'circuit closed')
     const { text } = await get('/tenants/north', operator.cookie)
     t.match(text, /Discovery last read<\/dt><dd>20\d\d-/)
