@@ -18,7 +18,13 @@ export interface SandboxOptions {
   /** 0 chooses a free port. */
   readonly port?: number
   /** Serves https under the name in this certificate, as an EHR outside development must. */
-  readonly tls?: { readonly name: string; readonly cert: string; readonly key: string }
+  readonly tls?: {
+    readonly name: string
+    readonly cert: string
+    readonly key: string
+    /** Nobody is let in without a certificate of one of these authorities (mutual TLS). */
+    readonly clients?: string
+  }
   /** The app's launch URL, which EHR pages and `createLaunch` open. */
   readonly launchUrl?: string
   readonly clients?: readonly SandboxClient[]

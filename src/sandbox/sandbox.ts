@@ -53,7 +53,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const signingKey = await createSigningKey()
 
   // The port is needed before anything that writes addresses can be built.
-  const server = settled.tls === undefined ? createServer() : createTlsServer(settled.tls)
+  const server = serverOf(settled)
   await listening(server, settled)
   const { port } = server.address() as AddressInfo
   const origin = originOf(settled, port)
@@ -186,6 +186,13 @@ function initial(settled: Settled): Settings {
     paging: 'offset',
     standalone: null,
   }
+}
+
+function serverOf({ tls }: Settled): Server {
+  if (tls === undefined) return createServer()
+  const { cert, key, clients } = tls
+  if (clients === undefined) return createTlsServer({ cert, key })
+  return createTlsServer({ cert, key, ca: clients, requestCert: true, rejectUnauthorized: true })
 }
 
 function originOf({ tls, host }: Settled, port: number): string {

@@ -65,7 +65,10 @@ const bundles: readonly Place[] = [
 ]
 
 const spell = (path: readonly (string | number)[]): string =>
-  path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('').slice(1)
+  path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .slice(1)
 
 function faultsOf(raw: Raw): string[] {
   const loaded = loadRaw(raw)
@@ -102,7 +105,11 @@ t.test('a certificate with its key', (t) => {
 t.test('a bundle of authorities', (t) => {
   const rows: readonly (readonly [name: string, bundle: string, fault: string | undefined])[] = [
     ['one', sound.cert, undefined],
-    ['one that is valid, among words and others', `Our roots\n${ended.cert}\n# next\n${early.cert}${sound.cert}`, undefined],
+    [
+      'one that is valid, among words and others',
+      `Our roots\n${ended.cert}\n# next\n${early.cert}${sound.cert}`,
+      undefined,
+    ],
     ['ended', ended.cert, `a certificate that ended on ${onDay(-3)}`],
     ['not yet valid', early.cert, `a certificate that begins on ${onDay(3)}`],
     ['none is valid', ended.cert + early.cert, '2 certificates of which none is valid now'],

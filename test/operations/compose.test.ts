@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LookupFunction } from 'node:net'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
@@ -18,7 +17,7 @@ import { newCertificate } from '../support/certificate.ts'
 import { compose, type Composed, type ReplicaName } from '../support/composed.ts'
 import { configOf, rawConfig, rawTenant } from '../support/config.ts'
 import { createBrowser } from '../support/hospital.ts'
-import { freePort, plainFetch } from '../support/http.ts'
+import { freePort, plainFetch, toThisMachine } from '../support/http.ts'
 import { newClientKey, newSecretKey, newSigningKey } from '../support/keys.ts'
 import type { Running } from '../support/process.ts'
 import { until } from '../support/until.ts'
@@ -36,9 +35,6 @@ function userFolder(t: Test): string {
   mkdirSync(join(folder, 'secrets/redis'), { recursive: true })
   return folder
 }
-
-const toThisMachine: LookupFunction = (_name, _options, done) =>
-  done(null, [{ address: '127.0.0.1', family: 4 }])
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return

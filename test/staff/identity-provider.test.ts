@@ -1,11 +1,10 @@
-import { createServer as createProxy } from 'node:http'
 import { createServer } from 'node:https'
-import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/config/secret.ts'
 import { createIdentityProvider } from '../../src/staff/identity-provider.ts'
 import { newCertificate } from '../support/certificate.ts'
+import { startForwardProxy } from '../support/forward-proxy.ts'
 
 /** How the staff's identity provider is reached: by a private authority, with a client certificate, through a proxy. */
 
@@ -64,28 +63,9 @@ t.test('a private authority and a client certificate', async (t) => {
 
 t.test('through a proxy', async (t) => {
   const { issuer, seen, reach } = await startProvider(t)
-  const asked: string[] = []
-  const sockets = new Set<Socket>()
-  const proxy = createProxy().on('connect', (request, down) => {
-    asked.push(String(request.url))
-    const [host = '', port] = String(request.url).split(':')
-    const up = connect(Number(port), host, () => {
-      down.write('HTTP/1.1 200 OK\r\n\r\n')
-      up.pipe(down).pipe(up)
-    })
-    sockets.add(up)
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    proxy.closeAllConnections()
-    proxy.close()
-  })
-  const { port } = proxy.address() as { port: number }
-  await reach({
-    ca: new Secret(server.cert),
-    proxy: new Secret(`http://127.0.0.1:${port}`),
-  })
-  t.same(asked, [issuer.slice('https://'.length)])
+  const proxy = await startForwardProxy()
+  t.teardown(() => proxy.close())
+  await reach({ ca: new Secret(server.cert), proxy: new Secret(proxy.url) })
+  t.same(proxy.opened, [issuer.slice('https://'.length)])
   t.same(seen, ['/.well-known/openid-configuration without a certificate'])
 })

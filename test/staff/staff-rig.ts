@@ -1,9 +1,11 @@
 import { generateKeyPairSync, randomBytes, scryptSync } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
 import { decodeJwt, SignJWT } from 'jose'
 import { Provider } from 'oidc-provider'
-import { createCookieJar, freePort } from '../support/http.ts'
+import type { TestCertificate } from '../support/certificate.ts'
+import { createCookieJar, freePort, plainFetch } from '../support/http.ts'
 
 /** A password in the form of the configuration, cheap enough for a test. */
 export function phc(password: string): string {
@@ -63,10 +65,17 @@ export interface Tampering {
 
 const newKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 
-/** The hospital's identity provider: a real one, in which a login name says its groups. */
-export async function startIdentityProvider(redirectUri: string) {
+/**
+ * The hospital's identity provider: a real one, in which a login name says its groups. With `tls` under the name in that
+ * certificate.
+ */
+export async function startIdentityProvider(
+  redirectUri: string,
+  tls?: TestCertificate & { readonly name: string },
+) {
   const port = await freePort()
-  const issuer = `http://localhost:${String(port)}`
+  const issuer =
+    tls === undefined ? `http://localhost:${String(port)}` : `https://${tls.name}:${String(port)}`
   const key = newKey()
   let tampering: Tampering | undefined
   const provider = new Provider(issuer, {
@@ -98,8 +107,9 @@ export async function startIdentityProvider(redirectUri: string) {
     context.body = { ...body, id_token: await tampered(body.id_token, tampering, key) }
   })
   const answer = provider.callback()
-  const server = createServer((request, response) => void answer(request, response))
-  server.listen(port, 'localhost')
+  const listener: RequestListener = (request, response) => void answer(request, response)
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+  server.listen(port, tls === undefined ? 'localhost' : '127.0.0.1')
   await once(server, 'listening')
   return {
     issuer,
@@ -128,8 +138,12 @@ function tampered(
 }
 
 /** Goes through the provider's own pages as a browser would; answers where the provider sends it back to. */
-export async function authorize(location: string, name: string): Promise<string> {
-  const jar = createCookieJar()
+export async function authorize(
+  location: string,
+  name: string,
+  send?: typeof plainFetch,
+): Promise<string> {
+  const jar = createCookieJar(send)
   let response = await jar.fetch(location)
   for (let step = 0; step < 10; step += 1) {
     const next = response.headers.get('location')
@@ -142,8 +156,9 @@ export async function authorize(location: string, name: string): Promise<string>
     const page = await response.text()
     const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
     const prompt = /name="prompt" value="([^"]+)"/.exec(page)?.[1] ?? ''
-    const body = new URLSearchParams({ prompt, login: name, password: 'any' })
-    response = await jar.fetch(new URL(action, location).href, { method: 'POST', body })
+    const body = new URLSearchParams({ prompt, login: name, password: 'any' }).toString()
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    response = await jar.fetch(new URL(action, location).href, { method: 'POST', body, headers })
   }
   throw new Error('the provider never came back')
 }

@@ -5,6 +5,7 @@ import { createApp, type App } from '../../src/app.ts'
 import type { Config } from '../../src/config/schema/config.ts'
 import type { Vendor } from '../../src/config/schema/tenant.ts'
 import { publicKeySet } from '../../src/ehr/client-keys.ts'
+import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { VendorName } from '../../src/sandbox/vendors.ts'
 import type { LaunchContext } from '../../src/sandbox/authorization/launches.ts'
@@ -64,6 +65,7 @@ export interface HospitalOptions {
   readonly sandboxHost?: string
   /** One that is still its own after `shut` and `open`; any port otherwise. */
   readonly sandboxPort?: number
+  readonly sandboxTls?: NonNullable<SandboxOptions['tls']>
   /** The sandbox behaves as this vendor's EHR, and the tenant is configured with it. */
   readonly vendor?: Vendor
   /** The sandbox behaves as this server, whatever the tenant is configured with. */
@@ -159,6 +161,7 @@ export async function sandboxFor(
   return startSandbox({
     ...(options.sandboxHost === undefined ? {} : { host: options.sandboxHost }),
     ...(options.sandboxPort === undefined ? {} : { port: options.sandboxPort }),
+    ...(options.sandboxTls === undefined ? {} : { tls: options.sandboxTls }),
     launchUrl: `${publicUrl}/launch`,
     ...vendorOf(options),
     ...(options.server === undefined ? {} : { vendor: options.server }),

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, LookupFunction } from 'node:net'
 import { type Dispatcher, request } from 'undici'
 
 /** Sockets and a small browser-like client for tests that need no browser. */
@@ -34,6 +34,10 @@ export function portOf(server: Server): number {
   if (address === null || typeof address === 'string') throw new Error('the server does not listen')
   return address.port
 }
+
+/** Every name is this machine's: for addresses that only a test knows. */
+export const toThisMachine: LookupFunction = (_name, _options, done) =>
+  done(null, [{ address: '127.0.0.1', family: 4 }])
 
 export interface TestServer {
   readonly port: number

@@ -47,7 +47,9 @@ function pairFits(path: Path, pair: Pair | undefined): Finding[] {
   }
   const invalid = notToday(certificate)
   if (invalid !== undefined) {
-    return [{ path: [...path, 'cert'], found: invalid, expected: 'a certificate that is valid now' }]
+    return [
+      { path: [...path, 'cert'], found: invalid, expected: 'a certificate that is valid now' },
+    ]
   }
   const matches = pair.key === undefined ? undefined : keyMatches(certificate, pair.key.reveal())
   if (matches === true) return []
