@@ -49,9 +49,10 @@ RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/smart-bff/audit
 VOLUME /var/lib/smart-bff/audit
 USER 1000:1000
 EXPOSE 3000 3001
-# Liveness alone: a slow store must not restart the container. /readyz is for the load balancer.
+# Liveness alone: a slow store must not restart the container. /readyz is for the load balancer. SMART_BFF_HEALTH_URL names
+# another address, as where the listener has TLS: whose certificate it is does not matter to somebody who asks himself.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-  CMD ["node", "-e", "fetch(process.env.SMART_BFF_HEALTH_URL ?? 'http://127.0.0.1:3001/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const url = process.env.SMART_BFF_HEALTH_URL ?? 'http://127.0.0.1:3001/healthz'; require(url.startsWith('https:') ? 'node:https' : 'node:http').get(url, { rejectUnauthorized: false }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # Node is process 1: it takes SIGTERM and SIGHUP from the first moment, and starts no processes that it would have to reap.
 STOPSIGNAL SIGTERM
 CMD ["node", "dist/main.js", "serve"]

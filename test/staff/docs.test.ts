@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { createDocs, createMarkdown } from '../../src/staff/docs.ts'
 
@@ -34,6 +35,22 @@ t.test('every document of this version is a page, and only those', async (t) => 
     docs.list,
     [{ name: 'connect-an-ehr' }, { name: 'configuration' }],
     'as docs/README.md has them',
+  )
+  // Each has its row there, with its reader, and says in its first words for whom it is.
+  const index = readFileSync(new URL('../../docs/README.md', import.meta.url), 'utf8')
+  const rows = [...index.matchAll(/^\| \[[^\]]+\]\(([a-z-]+)\.md\) \| [^|]{3,} \|/gm)].map(
+    ([, name]) => name,
+  )
+  t.same(
+    docs.list.map(({ name }) => name),
+    rows,
+  )
+  t.ok(rows.includes('changelog') && rows.includes('balp'))
+  t.same(
+    docs.list
+      .filter(({ summary }) => !/^For |^What an auditor/.test(summary))
+      .map(({ name }) => name),
+    [],
   )
   for (const { name } of docs.list) {
     const page = docs.page(name)

@@ -303,3 +303,35 @@ t.test('the ingress of the cluster keeps the promises that nginx.conf makes', (t
   t.same(Object.fromEntries(said), promises)
   t.end()
 })
+
+t.test('operate.md: a replica at work takes no more memory than it says', (t) => {
+  const said = Number(
+    /under (\d+) MB with 50\s+connections at work/.exec(read('docs/operate.md'))?.[1],
+  )
+  const { resident } = JSON.parse(read('test/long/soak.json')) as { resident: number[] }
+  t.ok(Math.max(...resident) < said, `the soak took ${Math.max(...resident)} MB`)
+  const runs = Object(JSON.parse(read('test/performance/history.json')))
+  const figures: [string, number][] = Object.entries(
+    Object(runs.findLast(({ results }: { results: object }) => 'proxies' in results)).results
+      .proxies,
+  )
+  // Where answers are not so large that many at once need memory of their own: that has its own figure there.
+  const peaks = figures.filter(([name]) => /^\d+ KB .*smart-bff.*peakRssMegabytes$/.test(name))
+  t.ok(peaks.length >= 3)
+  for (const [name, peak] of peaks) t.ok(peak < said, `${name}: ${peak}`)
+  t.end()
+})
+
+t.test('upgrade.md: a version that is named by its tag is not built', (t) => {
+  const blocks = [...read('docs/upgrade.md').matchAll(/```sh\n([^`]*)```/g)].map(
+    ([, block = '']) => block,
+  )
+  const named = blocks.filter((block) => block.includes('SMART_BFF_VERSION='))
+  t.equal(named.length, 1)
+  for (const block of named) {
+    // docker-compose.yml has both `build` and `image`: a build would overwrite the image of that tag.
+    t.notMatch(block, /compose build|up .*--build|run --build/)
+    for (const up of block.match(/compose up .*/g) ?? []) t.match(up, '--no-build')
+  }
+  t.end()
+})

@@ -4,6 +4,7 @@ import t from 'tap'
 import { configurationReference } from '../../config/reference/markdown.ts'
 import { meanings } from '../../config/reference/meanings.ts'
 import { referenceRows } from '../../config/reference/rows.ts'
+import { streamCodes } from '../../src/audit/search-index/start-index.ts'
 import { commandNames, helpText } from '../../src/cli/help.ts'
 import { errorTable } from '../../src/errors.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
@@ -18,7 +19,7 @@ const documents = readdirSync(join(root, 'docs'))
   .map((name) => ({ name: `docs/${name}`, text: read(`docs/${name}`) }))
 const everyDocument = [
   ...documents,
-  ...['README.md', 'SECURITY.md', 'CHANGELOG.md'].map((name) => ({ name, text: read(name) })),
+  ...['README.md', 'SECURITY.md'].map((name) => ({ name, text: read(name) })),
 ]
 
 /** The first cells of a document's table rows that match. */
@@ -34,9 +35,9 @@ t.test('options: every key has a meaning, and the reference is up to date', (t) 
   t.end()
 })
 
-t.test('codes: every code of src/errors.ts has its row in troubleshoot.md', (t) => {
+t.test('codes: every code of ours has its row in troubleshoot.md', (t) => {
   const told = firstCells(read('docs/troubleshoot.md'), /^\| `([A-Z][A-Z_]+)` \|/)
-  t.same(sorted(told), sorted(Object.keys(errorTable)))
+  t.same(sorted(told), sorted([...Object.keys(errorTable), ...Object.values(streamCodes)]))
   t.equal(told.length, new Set(told).size, 'once each')
   t.end()
 })
@@ -76,19 +77,30 @@ t.test('routes: the documented ones are those of the code', (t) => {
   t.end()
 })
 
+/** Of the collection: the sandbox's own addresses, and the launch URL that the EHR makes. */
+const notOurs = /^\{\{ehr\}\}\/_control\/[a-z]+$|^\{\{launchUrl\}\}$/
+
 t.test('collection: what docs/bruno asks for are routes of ours', (t) => {
   const known = declaredRoutes().map((route) => route.replaceAll(/:\w+/g, '*'))
   const files = readdirSync(join(root, 'docs/bruno')).filter((name) => name.endsWith('.bru'))
   t.ok(files.length > 10)
+  let ours = 0
   for (const name of files) {
-    const [, method = '', path] =
-      /^(get|post|put|delete) \{\n {2}url: \{\{(?:app|operations)\}\}([^?\n]*)/m.exec(
+    const [, method = '', url = ''] =
+      /^(get|post|put|patch|delete|head|options) \{\n {2}url: ([^?\n]+)/m.exec(
         read(`docs/bruno/${name}`),
       ) ?? []
-    // The sandbox's own addresses, and the launch URL that the EHR makes.
-    if (path === undefined || path.startsWith('/fhir/')) continue
-    t.ok(known.includes(`${method.toUpperCase()} ${path.replaceAll(/\{\{\w+\}\}/g, '*')}`), name)
+    t.ok(url, `${name} has a method and an address`)
+    if (notOurs.test(url)) continue
+    ours += 1
+    const path = url
+      .replace(/^\{\{(?:app|operations)\}\}(?=\/)/, '')
+      .replaceAll(/\{\{\w+\}\}/g, '*')
+    // Answered before the router.
+    const isFhir = /^\/fhir\/\*(\/|$)/.test(path)
+    t.ok(isFhir || known.includes(`${method.toUpperCase()} ${path}`), `${name}: ${url}`)
   }
+  t.equal(ours, files.length - 3)
   t.end()
 })
 

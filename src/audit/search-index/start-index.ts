@@ -4,6 +4,9 @@ import { createStreamReader } from '../copies/stream-reader.ts'
 import { createSearchIndex } from './search-index.ts'
 import type { SearchIndex } from './search-index.ts'
 
+/** Of the log alone: no user and no record meets them. */
+export const streamCodes = { corrupt: 'AUDIT_STREAM_CORRUPT', missing: 'AUDIT_STREAM_GAP' } as const
+
 /** The search index as the configuration has it: fed by the files here, and by the stream for other replicas. */
 export interface StartIndexDeps {
   readonly config: Pick<Config, 'audit' | 'instance' | 'store'>
@@ -26,7 +29,7 @@ export function startSearchIndex({ config, store, now, onFault }: StartIndexDeps
     index,
     now,
     onFault: ({ kind }) => {
-      onFault(Object.assign(new Error('audit stream'), { code: codes[kind] }))
+      onFault(Object.assign(new Error('audit stream'), { code: streamCodes[kind] }))
     },
   })
   return {
@@ -37,5 +40,3 @@ export function startSearchIndex({ config, store, now, onFault }: StartIndexDeps
     },
   }
 }
-
-const codes = { corrupt: 'AUDIT_STREAM_CORRUPT', missing: 'AUDIT_STREAM_GAP' } as const
