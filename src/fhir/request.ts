@@ -57,20 +57,35 @@ export function addedTo({ parameters }: FhirRequest, sent: FhirRequest): readonl
 
 /** The path below a FHIR base, as a request to the EHR or to us would have it; never the string that came in. */
 export function printPath(request: FhirRequest): string {
-  const { interaction, resource, id, version, operation } = request
-  const parts: (string | undefined)[] = [resource, id]
-  if (interaction === 'capabilities') parts.push('metadata')
-  if (interaction === 'history-instance' || interaction === 'history-type') parts.push('_history')
-  if (interaction === 'vread') parts.push('_history', version)
-  if (interaction === 'operation') parts.push(operation)
-  if (interaction === 'search-type' && request.post) parts.push('_search')
-  return parts.filter((part) => part !== undefined).join('/')
+  const { resource = '', id } = request
+  const record = id === undefined ? resource : `${resource}/${id}`
+  const asked = pathOf(request)
+  if (record === '') return asked
+  return asked === '' ? record : `${record}/${asked}`
+}
+
+/** What is asked of a type or a record. */
+function pathOf({ interaction, version, operation = '', post }: FhirRequest): string {
+  if (interaction === 'search-type') return post ? '_search' : ''
+  if (interaction === 'operation') return operation
+  if (interaction === 'vread' && version !== undefined) return `_history/${version}`
+  return fixedPaths[interaction] ?? ''
+}
+
+const fixedPaths: Readonly<Partial<Record<Interaction, string>>> = {
+  capabilities: 'metadata',
+  'history-instance': '_history',
+  'history-type': '_history',
+  vread: '_history',
 }
 
 export function printQuery(parameters: readonly Parameter[]): string {
-  return parameters
-    .map((parameter) => `${encode(parameterName(parameter))}=${encode(parameter.value)}`)
-    .join('&')
+  let query = ''
+  for (const parameter of parameters) {
+    if (query !== '') query += '&'
+    query += `${encode(parameterName(parameter))}=${encode(parameter.value)}`
+  }
+  return query
 }
 
 /** Nothing in it to encode, like most names, codes and ids. */

@@ -79,7 +79,10 @@ export function createRewriter(options: RewriterOptions): Rewriter {
       const payload = writeBinary({ id, contentType: type, url })
       return `${ours}/_binary/${links.seal('binary', launch, payload)}`
     },
-    self: () => `${ours}/${printPath({ ...request, post: false })}${queryOf(request.parameters)}`,
+    self: () => {
+      const got = request.post ? { ...request, post: false } : request
+      return `${ours}/${printPath(got)}${queryOf(request.parameters)}`
+    },
   }
 }
 

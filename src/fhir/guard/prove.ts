@@ -50,7 +50,9 @@ export function createProver(): Prove {
     if (!isUtf8(bytes)) return undefined
     const scan = scanner.scan(bytes, base)
     const proof = scan === undefined ? undefined : proveScan(scan, expected, patient)
-    return proof === undefined ? undefined : { kind: 'proved', bytes, ...proof, splice }
+    if (proof === undefined) return undefined
+    const { count, urls, baseBytes, link } = proof
+    return { kind: 'proved', bytes, count, urls, baseBytes, link, splice }
   }
 }
 
