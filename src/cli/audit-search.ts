@@ -119,7 +119,11 @@ const momentSentence =
 const momentForm =
   /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})?)?$/
 
-const isMoment = (text: string): boolean => momentForm.test(text) && !Number.isNaN(momentOf(text))
+const isMoment = (text: string): boolean =>
+  momentForm.test(text) && !Number.isNaN(momentOf(text)) && isDay(text.slice(0, 10))
+
+/** Date.parse takes 31 February for 3 March. */
+const isDay = (day: string): boolean => new Date(day).toISOString().startsWith(day)
 
 function momentOf(text: string): number
 function momentOf(text: string | undefined): number | undefined

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { auditEvents } from '../audit/event-names.ts'
 import { loginName, workforceReference } from '../audit/person.ts'
+import { mostValues } from '../audit/search-index/query.ts'
 import type { AuditQuery } from '../audit/search-index/query.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 import { asks } from './questions.ts'
 import type { Ask } from './questions.ts'
 import { fromZone, isZone } from './time-zone.ts'
+import type { Moment } from './time-zone.ts'
 
 /**
  * What is looked for, as it stands in the address of a search: pseudonyms, never what was typed. So an address can be
@@ -22,8 +24,6 @@ const list = (fits: (item: string) => boolean) =>
       .refine((text) => text.split(',').length <= mostValues && text.split(',').every(fits)),
   )
 
-/** As many as a search takes (src/audit/search-index/query.ts). */
-export const mostValues = 64
 const dayMs = 86_400_000
 const minuteMs = 60_000
 /** What somebody remembers as 10:14. */
@@ -72,8 +72,9 @@ export function readFilter(query: unknown, home: string, now: number): ReadFilte
   const zone = read.data.zone ?? home
   const span = spanOf(read.data, zone, now)
   if (!span.ok) return span
+  const unused = ['after', ...overruled(read.data)]
   const given = Object.entries({ ...read.data, zone }).flatMap(([name, value]) =>
-    value === undefined || name === 'after' ? [] : [[name, value] as const],
+    value === undefined || unused.includes(name) ? [] : [[name, value] as const],
   )
   const wanted: Omit<AuditQuery, 'limit'> = {
     patients: patient?.split(','),
@@ -103,12 +104,16 @@ type Span =
   | { readonly ok: true; readonly from: number | undefined; readonly to: number | undefined }
   | { readonly ok: false; readonly fields: readonly string[] }
 
-function spanOf(
-  given: { readonly [name in 'around' | 'last' | 'from' | 'to']?: string | undefined },
-  zone: string,
-  now: number,
-): Span {
-  const moments = new Map<string, number>()
+type Times = { readonly [name in 'around' | 'last' | 'from' | 'to']?: string | undefined }
+
+/** What is not looked at stands on no page, in no address and in no record of the search. */
+function overruled({ around, from }: Times): readonly string[] {
+  if (around !== undefined) return ['last', 'from', 'to']
+  return from === undefined ? [] : ['last']
+}
+
+function spanOf(given: Times, zone: string, now: number): Span {
+  const moments = new Map<string, Moment>()
   for (const name of ['around', 'from', 'to'] as const) {
     const text = given[name]
     if (text === undefined) continue
@@ -117,11 +122,13 @@ function spanOf(
     moments.set(name, moment)
   }
   const around = moments.get('around')
-  if (around !== undefined) return { ok: true, from: around - aroundMs, to: around + aroundMs }
+  if (around !== undefined) {
+    return { ok: true, from: around.earlier - aroundMs, to: around.later + aroundMs }
+  }
   const last = given.last === undefined ? undefined : now - Number(given.last) * dayMs
-  const to = moments.get('to')
+  const to = moments.get('to')?.later
   // The minute that was typed is part of what is looked for.
-  return { ok: true, from: moments.get('from') ?? last, to: to && to + minuteMs }
+  return { ok: true, from: moments.get('from')?.earlier ?? last, to: to && to + minuteMs }
 }
 
 function cursorOf(after: string): AuditQuery['after'] {

@@ -1,13 +1,15 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { auditEvents } from '../audit/event-names.ts'
 import type { Pseudonyms } from '../audit/pseudonyms.ts'
+import type { AuditRecord } from '../audit/record.ts'
+import type { AuditQuery } from '../audit/search-index/query.ts'
 import type { IngestProgress } from '../audit/search-index/ingest.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { address, cursorText, namesToProve, readFilter } from './filter.ts'
 import type { Filter } from './filter.ts'
 import { may } from './permissions.ts'
-import { asks, askTitles, oneForEachLaunch, questionOf } from './questions.ts'
+import { asks, askTitles, oneForEachLaunch, questionOf, settledBefore } from './questions.ts'
 import type { Ask } from './questions.ts'
 import type { SavedSearch, SavedSearches } from './saved.ts'
 import { rowOf } from './story.ts'
@@ -91,11 +93,11 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
     ask === 'patient' ? index.people({ ...wanted, limit: peopleMost }) : undefined,
   ])
   await recordSearch(visit, filter, found.records.length)
-  const rows = found.records.map((record) => rowOf(record, zone))
+  const records = ask === 'open' ? await launchesIn(index, wanted, found.records) : found.records
   return show(visit, {
     ...form,
-    rows: ask === 'open' ? oneForEachLaunch(rows) : rows,
-    counted: countedIn(ask === 'open' ? oneForEachLaunch(rows).length : undefined, total, {
+    rows: records.map((record) => rowOf(record, zone)),
+    counted: countedIn(ask === 'open' ? records.length : undefined, total, {
       first: filter.query.after === undefined,
       last: found.next === undefined,
     }),
@@ -114,6 +116,16 @@ async function find(deps: FindRoutesDeps, visit: Visit): Promise<unknown> {
     saved: await keptBy(deps, member.name),
     address: address('/', filter),
   })
+}
+
+async function launchesIn(
+  index: SearchIndex,
+  wanted: Omit<AuditQuery, 'limit'>,
+  records: readonly AuditRecord[],
+): Promise<readonly AuditRecord[]> {
+  const asked = settledBefore(wanted, records).map((query) => index.search(query))
+  const before = (await Promise.all(asked)).flatMap((found) => found.records)
+  return oneForEachLaunch(records, before)
 }
 
 /** While the store is away the audit must still be readable; the searches are back when it is. */

@@ -1,4 +1,5 @@
 import type { AuditEventName } from '../audit/event.ts'
+import { mostValues } from '../audit/search-index/query.ts'
 import type { AuditQuery } from '../audit/search-index/query.ts'
 
 /** The questions that the staff are asked, and the search without one. */
@@ -35,16 +36,33 @@ export function questionOf(ask: Ask, query: Omit<AuditQuery, 'limit'>): Omit<Aud
   return { ...query, events: ask === 'open' ? opened : looked }
 }
 
-/** One row for each launch: how it ended, and only where that is not known that it began. */
-export function oneForEachLaunch<
-  Row extends { readonly record: { readonly event: string; readonly launch?: string | undefined } },
->(rows: readonly Row[]): readonly Row[] {
-  const settled = new Set(
-    rows.flatMap(({ record }) =>
-      record.event === 'launch.received' || record.launch === undefined ? [] : [record.launch],
-    ),
+type OfLaunch = { readonly event: string; readonly launch?: string | undefined }
+
+/** One record for each launch: how it ended, and only where that is not known that it began. */
+export function oneForEachLaunch<Found extends OfLaunch>(
+  records: readonly Found[],
+  before: readonly OfLaunch[],
+): readonly Found[] {
+  const known = [...records, ...before].filter(({ event }) => event !== 'launch.received')
+  const settled = new Set(known.map(({ launch }) => launch))
+  return records.filter(
+    ({ event, launch = '' }) => event !== 'launch.received' || !settled.has(launch),
   )
-  return rows.filter(
-    ({ record }) => record.event !== 'launch.received' || !settled.has(record.launch ?? ''),
+}
+
+/** What a page before this one has of the launches that only began here: what came of a launch sorts before its beginning. */
+export function settledBefore(
+  wanted: Omit<AuditQuery, 'limit'>,
+  records: readonly OfLaunch[],
+): readonly AuditQuery[] {
+  if (wanted.after === undefined || wanted.events === undefined) return []
+  const launches = records.flatMap(({ event, launch = [] }) =>
+    event === 'launch.received' ? launch : [],
   )
+  const events = wanted.events.filter((event) => event !== 'launch.received')
+  const parts = Array.from({ length: Math.ceil(launches.length / mostValues) }, (_, part) =>
+    launches.slice(part * mostValues, (part + 1) * mostValues),
+  )
+  const all = { ...wanted, after: undefined, order: 'newest', limit: 1000 } as const
+  return parts.map((part) => ({ ...all, events, launches: part }))
 }

@@ -22,20 +22,34 @@ export function inZone(at: number, zone: string): string {
 
 const typed = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2}))?)?$/
 
-/** What a `datetime-local` field sends, as milliseconds since the epoch; `undefined` when it is no time. */
-export function fromZone(text: string, zone: string): number | undefined {
+/** Two instants where the clocks were put back: 02:30 came twice that night. Milliseconds since the epoch. */
+export interface Moment {
+  readonly earlier: number
+  readonly later: number
+}
+
+/** What a `datetime-local` field sends; `undefined` when it is no time, or none that a log can hold. */
+export function fromZone(text: string, zone: string): Moment | undefined {
   const match = typed.exec(text)
   if (match === null) return undefined
   const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = match
     .slice(1)
     .map((part) => Number(part ?? 0))
+  if (year < firstYear || year > lastYear) return undefined
   const asUtc = Date.UTC(year, month - 1, day, hour, minute, second)
   // 31 February and 10:75 would be other times.
   if (!new Date(asUtc).toISOString().startsWith(text)) return undefined
-  // Twice, because the offset at the first guess may be the one of the other side of a change of clocks.
-  const guess = asUtc - offsetAt(asUtc, zone)
-  return asUtc - offsetAt(guess, zone)
+  // The offsets on both sides of a change of clocks that may be near.
+  const both = [asUtc - dayMs, asUtc + dayMs].map((near) => asUtc - offsetAt(near, zone))
+  const real = both.filter((at) => at + offsetAt(at, zone) === asUtc)
+  // In spring an hour is left out: a time in it lies between the two.
+  const moments = real.length === 0 ? both : real
+  return { earlier: Math.min(...moments), later: Math.max(...moments) }
 }
+
+/** From the epoch on, and of four digits in every zone. */
+const [firstYear, lastYear] = [1970, 9998]
+const dayMs = 86_400_000
 
 function offsetAt(at: number, zone: string): number {
   const whole = Math.floor(at / 1000) * 1000

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { loginName, workforceReference } from '../audit/person.ts'
 import { launchHash } from '../audit/pseudonyms.ts'
 import type { Pseudonyms } from '../audit/pseudonyms.ts'
+import { mostValues } from '../audit/search-index/query.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
-import { mostValues } from './filter.ts'
 
 /** What a person typed, before any of it becomes part of an address. */
 const text = z.string().trim().max(300).optional()

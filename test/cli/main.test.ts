@@ -193,6 +193,11 @@ t.test('audit search: with the configuration by a patient, and recorded', async 
   const wrong = await run(['audit', 'search', '--from', 'yesterday', '--event', 'x'], env)
   t.equal(wrong.code, 78)
   t.match(wrong.stderr, /--event must be the name of an event; --from must be a time/)
+  for (const day of ['2026-02-31', '2026-02-29T10:00', '2026-04-31T10:00+02:00']) {
+    const no = await run(['audit', 'search', directory, '--to', day], none)
+    t.equal(no.code, 78, day)
+    t.match(no.stderr, /--to must be a time/)
+  }
 })
 
 t.test('preflight: exit code 1, a plain table on a pipe, and progress beside it', async (t) => {

@@ -9,10 +9,29 @@ import { fromZone, inZone, isZone } from '../../src/staff/time-zone.ts'
 
 t.test('times in a zone, on both sides of a change of clocks', async (t) => {
   const zone = 'Europe/Vienna'
-  t.equal(fromZone('2026-03-01T10:14', zone), Date.UTC(2026, 2, 1, 9, 14))
-  t.equal(fromZone('2026-07-01T10:14', zone), Date.UTC(2026, 6, 1, 8, 14))
-  t.equal(fromZone('2026-03-29T01:59', zone), Date.UTC(2026, 2, 29, 0, 59))
-  t.equal(fromZone('2026-03-29T03:00', zone), Date.UTC(2026, 2, 29, 1, 0))
+  const newYork = 'America/New_York'
+  for (const [text, where, earlier, later] of [
+    ['2026-03-01T10:14', zone, '2026-03-01T09:14'],
+    ['2026-07-01T10:14', zone, '2026-07-01T08:14'],
+    ['2026-03-29T01:59', zone, '2026-03-29T00:59'],
+    ['2026-03-29T03:00', zone, '2026-03-29T01:00'],
+    // Left out: between the two.
+    ['2026-03-29T02:30', zone, '2026-03-29T00:30', '2026-03-29T01:30'],
+    // Comes twice.
+    ['2026-10-25T01:59', zone, '2026-10-24T23:59'],
+    ['2026-10-25T02:30', zone, '2026-10-25T00:30', '2026-10-25T01:30'],
+    ['2026-10-25T03:00', zone, '2026-10-25T02:00'],
+    ['2026-11-01T00:59', newYork, '2026-11-01T04:59'],
+    ['2026-11-01T01:30', newYork, '2026-11-01T05:30', '2026-11-01T06:30'],
+    ['2026-11-01T02:00', newYork, '2026-11-01T07:00'],
+    ['2026-04-05T01:45', 'Australia/Lord_Howe', '2026-04-04T14:45', '2026-04-04T15:15'],
+    ['1970-01-01', 'UTC', '1970-01-01T00:00'],
+    ['9998-12-31T23:59', 'Pacific/Honolulu', '9999-01-01T09:59'],
+  ] as const) {
+    const at = (utc: string): number => Date.parse(`${utc}Z`)
+    const wanted = { earlier: at(earlier), later: at(later ?? earlier) }
+    t.same(fromZone(text, where), wanted, `${text} ${where}`)
+  }
   t.equal(inZone(Date.UTC(2026, 2, 1, 9, 14, 5, 7), zone), '2026-03-01 10:14:05.007')
   for (const odd of [
     '',
@@ -23,6 +42,11 @@ t.test('times in a zone, on both sides of a change of clocks', async (t) => {
     '2026-00-10',
     '2026-03-01T10:75',
     '2026-03-01T24:00',
+    '0026-03-01',
+    '0226-03-01T10:00',
+    '0999-12-31',
+    '1969-12-31T23:59',
+    '9999-12-31',
   ])
     t.equal(fromZone(odd, zone), undefined, odd)
   t.ok(isZone('UTC'))

@@ -46,4 +46,22 @@ t.test('times: around, the last days, from and to', async (t) => {
   t.same(span({ from: '2026-03-01T10:14', to: '2026-03-01T10:14' }), [at, at + 60_000])
   t.same(span({ from: '2026-03-01T10:14', last: '7' }), [at, undefined])
   t.same(span({ around: '2026-02-31T10:14' }), ['around'])
+  t.same(span({ from: '0226-03-01T10:00' }), ['from'])
+  const night = '2026-10-25T02:30'
+  const [first, second] = [Date.UTC(2026, 9, 25, 0, 30), Date.UTC(2026, 9, 25, 1, 30)]
+  t.same(span({ around: night }), [first - 900_000, second + 900_000], 'an hour that came twice')
+  t.same(span({ from: night, to: night }), [first, second + 60_000])
+})
+
+t.test('what is told of a search is what was looked for', async (t) => {
+  const told = (query: object) => {
+    const read = readFilter(query, 'UTC', Date.UTC(2026, 2, 8, 12))
+    return read.ok ? read.filter.fields : read.fields
+  }
+  const time = '2026-02-01T10:14'
+  const zone = 'UTC'
+  t.same(told({ last: '1', around: time, from: time, to: time }), { around: time, zone })
+  t.same(told({ last: '7', from: time, to: time }), { from: time, to: time, zone })
+  t.same(told({ last: '7', to: time }), { last: '7', to: time, zone })
+  t.same(told({ last: '7' }), { last: '7', zone })
 })

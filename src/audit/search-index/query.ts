@@ -5,6 +5,8 @@ export interface AuditQuery {
   /** Names or pseudonyms; any of them. */
   readonly users?: readonly string[] | undefined
   readonly launch?: string | undefined
+  /** Any of them. */
+  readonly launches?: readonly string[] | undefined
   readonly request?: string | undefined
   readonly tenant?: string | undefined
   readonly outcome?: string | undefined
@@ -33,7 +35,8 @@ export interface Statement {
 }
 
 const columns = ['launch', 'request', 'tenant', 'outcome', 'event', 'resource'] as const
-const mostValues = 64
+/** Of one list; what is more is not looked for. */
+export const mostValues = 64
 
 export function searchStatement(query: AuditQuery): Statement {
   const events = query.events ?? (query.event === undefined ? undefined : [query.event])
@@ -47,8 +50,8 @@ export function searchStatement(query: AuditQuery): Statement {
 }
 
 /** Few fit, whatever their event. */
-const isNarrow = ({ patients, users, launch, request }: AuditQuery): boolean =>
-  [patients, users, launch, request].some((one) => one !== undefined)
+const isNarrow = ({ patients, users, launch, launches, request }: AuditQuery): boolean =>
+  [patients, users, launch, launches, request].some((one) => one !== undefined)
 
 /**
  * The first page of what happened in a day is asked for most. Of several events SQLite would sort all there are; so
@@ -149,6 +152,7 @@ function conditions(query: AuditQuery): { clauses: string[]; values: (string | n
   }
   if (query.patients !== undefined) anyOf('p.pseudonym', query.patients)
   if (query.users !== undefined) anyOf('r.user', query.users)
+  if (query.launches !== undefined) anyOf('r.launch', query.launches)
   if (query.events !== undefined) anyOf('r.event', query.events)
   for (const column of columns) {
     const value = query[column]
