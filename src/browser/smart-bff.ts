@@ -100,8 +100,12 @@ export interface SmartBffEvents {
 export interface Draft {
   /** Null where there is none. */
   read(): Promise<unknown>
-  /** At most 256 KB of JSON. Rejects with `write_conflict` when another frame has written since it was read. */
+  /**
+   * At most 256 KB of JSON. Rejects with `write_conflict` where there is a draft that was not read, or another frame has
+   * written since: read it, and decide what becomes of both.
+   */
   write(value: unknown): Promise<void>
+  /** Rejects like `write`. */
   remove(): Promise<void>
 }
 
@@ -161,7 +165,7 @@ const sentences: Readonly<Record<UserState, string>> = {
 
 /** Finds this document's launch and asks the server about it. Rejects with SmartBffError unless it is active. */
 export async function connect(): Promise<SmartBff> {
-  if (own === null || watch === null) {
+  if (own === null || watch === null || draft === null) {
     throw problem('session_ended', 0, 'This page does not belong to a launch.')
   }
   const { info } = await readLaunch(own)
@@ -181,7 +185,7 @@ export async function connect(): Promise<SmartBff> {
     },
     on: watch.on,
     reauthorize: () => reauthorize(own),
-    draft: createDraft(`${location.origin}/launches/${own}/draft`),
+    draft,
     async end(): Promise<void> {
       await send(`${location.origin}/launches/${own}`, { method: 'DELETE' })
       await watch.check(true)
@@ -201,12 +205,15 @@ async function reauthorize(id: string): Promise<void> {
   location.assign(place)
 }
 
-/** The server's ETag is kept between the calls, so that two frames never write over each other unseen. */
+/**
+ * The server's ETag is kept between the calls, so that two frames never write over each other unseen. Until a draft was
+ * read, only one that is not there may be written.
+ */
 function createDraft(url: string): Draft {
-  let tag: string | null = null
+  let tag = '"none"'
   const ask = async (init: RequestInit): Promise<Response> => {
     const answer = await send(url, init)
-    tag = answer.headers.get('etag')
+    tag = answer.headers.get('etag') ?? tag
     return answer
   }
   const read = async (): Promise<unknown> => {
@@ -214,8 +221,7 @@ function createDraft(url: string): Draft {
     return answer.status === 204 ? null : answer.json()
   }
   const change = async (init: RequestInit): Promise<void> => {
-    if (tag === null) await read()
-    await ask({ ...init, headers: { 'if-match': tag ?? '', 'content-type': 'application/json' } })
+    await ask({ ...init, headers: { 'if-match': tag, 'content-type': 'application/json' } })
   }
   return {
     read,
@@ -336,6 +342,7 @@ const text = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? value : null
 
 const own = launchOf(location.pathname)
+const draft = own === null ? null : createDraft(`${location.origin}/launches/${own}/draft`)
 const watch =
   own === null
     ? null

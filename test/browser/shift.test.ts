@@ -68,7 +68,9 @@ const read = (frame: Frame | Page) =>
     `bff.fhir('Patient/' + bff.launch.patient).then(({ status }) => status, (error) => error.state)`,
   )
 const write = (frame: Frame | Page, draft: string) =>
-  withBff(frame, `bff.draft.write(${JSON.stringify(draft)}).then(() => 'kept')`)
+  withBff(frame, `bff.draft.read().then(() => ${writing(draft)})`)
+const writing = (draft: string) =>
+  `bff.draft.write(${JSON.stringify(draft)}).then(() => 'kept', (error) => error.state)`
 const draftIn = (frame: Frame | Page) => withBff(frame, 'bff.draft.read()')
 const refreshes = () =>
   sandbox.requests().filter(({ form }) => form?.['grant_type']?.includes('refresh_token')).length
@@ -105,7 +107,9 @@ t.test('two hours away: blank, ended, and the draft waits in the next launch', a
   t.equal(await frame.getByText('Call the service desk, 4400.').isVisible(), true)
   const next = await openChart(page)
   t.equal(await read(next), 200)
+  t.equal(await withBff(next, writing('over it')), 'write_conflict', 'nothing goes unseen')
   t.equal(await draftIn(next), 'another letter')
+  t.equal(await write(next, 'read, and gone on with'), 'kept')
   await page.close()
 })
 
