@@ -43,8 +43,8 @@ if (values.help) process.stdout.write(help)
 else await run()
 
 async function run(): Promise<void> {
-  process.once('SIGINT', () => void stop(0))
-  process.once('SIGTERM', () => void stop(0))
+  // SIGHUP is the terminal that was closed: the children are in groups of their own and would stay.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => void stop(0))
   process.once('exit', () => {
     for (const child of children) child.kill('SIGKILL')
   })

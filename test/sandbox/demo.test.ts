@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test as Tap } from 'tap'
@@ -47,6 +48,30 @@ t.test('runs until Ctrl-C', async (t) => {
   await t.rejects(fetch(`http://127.0.0.1:${ehrPort}/`))
   await t.rejects(fetch(`http://localhost:${Number(port) + 1}/healthz`))
 })
+
+t.test('closing its terminal stops both', async (t) => {
+  const [port, ehrPort] = await freePorts()
+  const { child, text } = run(['--port', port, '--ehr-port', ehrPort])
+  t.teardown(() => child.kill('SIGKILL'))
+  await until(text, (said) => said.includes('Ctrl-C'), 60_000)
+  const processes = startedBy(child.pid ?? 0)
+  t.teardown(() => processes.filter(isAlive).forEach((pid) => process.kill(pid, 'SIGKILL')))
+  t.equal(processes.length, 2)
+  child.kill('SIGHUP')
+  await once(child, 'exit')
+  t.same(processes.filter(isAlive), [])
+})
+
+const startedBy = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 /** With what the demo printed and nothing else: the failing launch, its number, and the cause behind it. */
 async function staffFindWhyALaunchFailed(

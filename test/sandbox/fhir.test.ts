@@ -96,6 +96,24 @@ t.test('POST searches, compartments and $everything', async (t) => {
   t.ok(next(paged))
 })
 
+t.test('$everything of a chart that refers to what is not there', async (t) => {
+  const whole = () => get(`/Patient/${amara.id}/$everything`)
+  const before = await whole()
+  const body = {
+    resourceType: 'Condition',
+    subject: { reference: `Patient/${amara.id}` },
+    asserter: { reference: 'Practitioner/gone' },
+  }
+  const made = await fhir(sandbox, token, '/Condition', { method: 'POST', body })
+  t.equal(made.status, 201)
+  const after = await whole()
+  t.equal(after.status, 200)
+  t.equal(after.body.total, before.body.total + 1)
+  const path = `/Condition/${made.body.id}`
+  t.equal((await fhir(sandbox, token, path, { method: 'DELETE' })).status, 200)
+  t.equal((await whole()).body.total, before.body.total)
+})
+
 t.test('_include, _elements and _summary', async (t) => {
   const bart = sandbox.patient('bart')
   const included = await get(

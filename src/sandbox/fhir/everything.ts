@@ -55,10 +55,17 @@ async function mentioned(store: Store, chart: readonly Resource[]): Promise<Reso
     /"((?:Practitioner|Organization|Location|Medication)\/[A-Za-z0-9.-]+)"/g,
   )
   const references = new Set([...shared].map(([, reference]) => reference ?? ''))
-  return Promise.all(
-    [...references].map(async (reference) => {
-      const [type = '', id = ''] = reference.split('/')
-      return (await store.find(type, id)).resource
-    }),
-  )
+  const found = await Promise.all([...references].map((reference) => read(store, reference)))
+  return found.flat()
+}
+
+/** Nothing where it was removed, or never here: a chart may refer to what no server has. */
+async function read(store: Store, reference: string): Promise<Resource[]> {
+  const [type = '', id = ''] = reference.split('/')
+  try {
+    return [(await store.find(type, id)).resource]
+  } catch (error) {
+    if (error instanceof OperationOutcomeError) return []
+    throw error
+  }
 }
