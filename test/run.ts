@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ensurePrograms } from './support/install.ts'
+import { exitUnavailable, programsAreThere } from './support/install.ts'
 import { createProofs, readRequirements, unproved } from './support/requirements.ts'
 import { createTapStream, type FileResult } from './support/tap-stream.ts'
 
@@ -11,9 +11,6 @@ import { createTapStream, type FileResult } from './support/tap-stream.ts'
  * What `npm test` runs: looks for Redis and Chromium, then tap, one line a test file, and the counts at the end.
  * `npm test -- test/config test/cli/main.test.ts` runs a part.
  */
-
-/** sysexits.h: a service it needs is missing. */
-const exitUnavailable = 69
 
 /** Test files at a time: two cores, and each file may start Redis, Chromium and servers of its own. */
 const jobs = 2
@@ -25,11 +22,7 @@ const startedAt = performance.now()
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {
-  const missing = ensurePrograms(say)
-  if (missing.length > 0) {
-    say(`The tests need ${missing.join(' and ')}: install it and run the command again.`)
-    return exitUnavailable
-  }
+  if (!programsAreThere({ who: 'The tests', say })) return exitUnavailable
   const wanted = args.flatMap(expand)
   const tap = spawn(
     process.execPath,

@@ -10,6 +10,7 @@ import { createSearchIndex } from '../../src/audit/search-index/search-index.ts'
 import type { AuditQuery } from '../../src/audit/search-index/query.ts'
 import { verifyAudit } from '../../src/audit/verify.ts'
 import { questionOf } from '../../src/staff/questions.ts'
+import { tellFigures } from '../support/figures.ts'
 import { until } from '../support/until.ts'
 import { auditConfig, pseudonymKey, publicKey, signing } from './support.ts'
 
@@ -88,7 +89,11 @@ export async function timeVerification(t: Test, directory: string, size: number)
   const clock = (performance.now() - began) / 1000
   t.match(logs, [{ records: size, sealed: size, faults: [] }])
   t.equal(readdirSync(directory).filter((name) => name.includes('.big.')).length, 2)
-  t.comment(`verified in ${clock.toFixed(2)} s, ${cpu.toFixed(2)} s of CPU`)
+  tellFigures(t, {
+    records: size,
+    verifiedSeconds: rounded(clock),
+    verifiedCpuSeconds: rounded(cpu),
+  })
   return { cpu, clock }
 }
 
@@ -112,6 +117,8 @@ const pages: readonly (readonly [name: string, limitMs: number, query: Partial<A
   ],
   ['nothing fits', 300, { event: 'fhir.access', outcome: 'failed', resource: 'Observation' }],
 ]
+
+const rounded = (value: number): number => Number(value.toFixed(2))
 
 /** The median of five, so that one moment of a busy machine is no failure. */
 async function medianMs(ask: () => Promise<unknown>): Promise<number> {
@@ -137,7 +144,7 @@ export async function timeSearches(t: Test, directory: string, size: number): Pr
     600_000,
   )
   const seconds = (performance.now() - before) / 1000
-  t.comment(`indexed in ${seconds.toFixed(1)} s`)
+  tellFigures(t, { indexedSeconds: rounded(seconds) })
   for (const [name, limitMs, asked] of pages) {
     const query = { ...newest, ...asked }
     // oxlint-disable-next-line no-await-in-loop -- one after the other: they are timed
@@ -149,7 +156,7 @@ export async function timeSearches(t: Test, directory: string, size: number): Pr
       ]),
     )
     t.ok(ms < limitMs, `${name}: ${ms.toFixed(1)} ms of ${String(limitMs)}`)
-    t.comment(`${name}: ${ms.toFixed(1)} ms`)
+    tellFigures(t, { [`search, ${name}, ms`]: rounded(ms) })
   }
   // As the overview asks: of whole hours.
   const bucketMs = 6 * 3_600_000
@@ -158,6 +165,6 @@ export async function timeSearches(t: Test, directory: string, size: number): Pr
     // oxlint-disable-next-line no-await-in-loop -- see above
     const ms = await medianMs(() => index.series({ name, ...range, bucketMs }))
     t.ok(ms < 100, `overview, ${name} of everything: ${ms.toFixed(1)} ms of 100`)
-    t.comment(`overview, ${name} of everything: ${ms.toFixed(1)} ms`)
+    tellFigures(t, { [`overview, ${name}, ms`]: rounded(ms) })
   }
 }

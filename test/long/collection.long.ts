@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { tellFigures } from '../support/figures.ts'
 
 /** The Bruno collection of docs/bruno against the demo, run by Bruno's own command. */
 const root = new URL('../../', import.meta.url).pathname
@@ -29,9 +30,18 @@ t.test(
     ].flatMap((variable) => ['--env-var', variable])
     const run = spawn('npx', ['--yes', bruno, 'run', '--env', 'demo', ...variables], {
       cwd: `${root}docs/bruno`,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await once(run, 'close')
+    const ended = once(run, 'close')
+    let said = ''
+    for await (const text of run.stdout.setEncoding('utf8')) {
+      process.stdout.write(text)
+      said += text
+    }
+    await ended
     t.equal(run.exitCode, 0)
+    const [, requests, passed] = /Requests\D+(\d+) \((\d+) Passed\)/.exec(said) ?? []
+    t.equal(requests, passed)
+    tellFigures(t, { requests: Number(requests), passed: Number(passed) })
   },
 )

@@ -1,5 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -16,8 +15,10 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Sbom } from '../../config/sbom.ts'
 import { rawConfig } from '../support/config.ts'
+import { tellFigures } from '../support/figures.ts'
 import { createBrowser, sandboxFor, withIss } from '../support/hospital.ts'
 import { freePort } from '../support/http.ts'
+import { runImage } from '../support/image-run.ts'
 import { ensureDebianPackages } from '../support/install.ts'
 import { until } from '../support/until.ts'
 
@@ -105,6 +106,9 @@ buildah(
   'bud',
   '--isolation',
   'chroot',
+  // As README.md has it: the OCI format knows no health check.
+  '--format',
+  'docker',
   '-q',
   '--build-arg',
   `NODE_IMAGE=${base}`,
@@ -131,6 +135,7 @@ t.test('what is in it, and what is not', (t) => {
     'LICENSE',
     'sbom.json',
     'docs/operate.md',
+    'docs/changelog.md',
   ]) {
     t.ok(own.includes(`smart-bff/${needed}`), needed)
   }
@@ -162,6 +167,10 @@ t.test('what is in it, and what is not', (t) => {
   ]) {
     t.notOk(installed(development), development)
   }
+  const [kilobytes = ''] = execFileSync('du', ['-sk', join(mounted, 'smart-bff')], {
+    encoding: 'utf8',
+  }).split('\t')
+  tellFigures(t, { files: own.length, megabytes: Math.round(Number(kilobytes) / 1024) })
   t.end()
 })
 
@@ -191,11 +200,13 @@ t.test('its bill of materials is what is installed', (t) => {
     [],
     'nothing is there that is not said',
   )
+  tellFigures(t, { packages: said.size })
   t.end()
 })
 
+const { OCIv1: oci, Docker: docker } = JSON.parse(buildah('inspect', '--type', 'image', image))
+
 t.test('who it runs as, and how it is watched and stopped', (t) => {
-  const { OCIv1: oci, Docker: docker } = JSON.parse(buildah('inspect', '--type', 'image', image))
   t.match(oci.config, {
     User: '1000:1000',
     Cmd: ['node', 'dist/main.js', 'serve'],
@@ -205,7 +216,12 @@ t.test('who it runs as, and how it is watched and stopped', (t) => {
     Labels: { 'org.opencontainers.image.title': 'smart-bff' },
   })
   t.same(Object.keys(oci.config.ExposedPorts).toSorted(), ['3000/tcp', '3001/tcp'])
-  t.ok(docker !== undefined)
+  t.match(docker.config.Healthcheck, {
+    Test: ['CMD', 'node', '-e', /SMART_BFF_HEALTH_URL/],
+    Interval: 10e9,
+    Timeout: 3e9,
+    StartPeriod: 30e9,
+  })
   const writable = spawnSync(
     'find',
     [
@@ -230,7 +246,7 @@ t.test('who it runs as, and how it is watched and stopped', (t) => {
   t.end()
 })
 
-t.test('a launch against it', async (t) => {
+t.test('a launch against it, on a read-only root and without capabilities', async (t) => {
   const [port, operations] = [await freePort(), await freePort()]
   const publicUrl = `http://localhost:${port}`
   const raw = rawConfig({
@@ -248,38 +264,36 @@ t.test('a launch against it', async (t) => {
   mkdirSync(join(configuration, 'app'), { recursive: true })
   writeFileSync(join(configuration, 'app/index.html'), '<!doctype html><title>App</title>')
   writeFileSync(join(configuration, 'smart-bff.yaml'), JSON.stringify(withIss(raw, sandbox)))
-  const run = spawn(
-    'buildah',
-    [
-      ...storage,
-      'run',
-      '--isolation',
-      'chroot',
-      '--user',
-      '1000:1000',
-      '--env',
-      'SMART_BFF_CONFIG=/etc/smart-bff/smart-bff.yaml',
-      '-v',
-      `${configuration}:/etc/smart-bff:ro`,
-      container,
-      '--',
-      'node',
-      'dist/main.js',
-      'serve',
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  )
-  const ended = once(run, 'exit')
-  t.teardown(async () => {
-    run.kill('SIGTERM')
-    await ended
+  const before = performance.now()
+  const run = await runImage({
+    root: mounted,
+    config: oci.config,
+    environment: { SMART_BFF_CONFIG: '/etc/smart-bff/smart-bff.yaml' },
+    mounts: { '/etc/smart-bff': configuration },
+    writable: { place: '/var/lib/smart-bff/audit', folder: join(folder, 'audit') },
   })
+  t.teardown(() => run.stop())
   await until(
     async () =>
       (await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined))?.status,
     (status) => status === 200,
     60_000,
   )
+  tellFigures(t, { readyMs: Math.round(performance.now() - before) })
+  t.match(run.rootOptions(), /^ro(,|$)/)
+  t.match(run.status('Uid'), /^1000\s+1000\s+1000\s+1000$/)
+  t.match(run.status('NSpid'), /\s1$/, 'process 1 hears SIGTERM itself')
+  for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) t.match(run.status(set), /^0+$/, set)
+  t.equal(run.status('NoNewPrivs'), '1')
+  const write = (path: string) =>
+    run.beside(['node', '-e', `require('node:fs').writeFileSync('${path}', '')`])
+  t.equal(write('/tmp/x'), 0)
+  t.equal(write('/var/lib/smart-bff/audit/x'), 0)
+  t.equal(write('/smart-bff/x'), 1, 'nothing else may be written')
+  const [, ...health] = docker.config.Healthcheck.Test as string[]
+  const ask = (url: string) => run.beside(health, { SMART_BFF_HEALTH_URL: url })
+  t.equal(ask(`http://127.0.0.1:${operations}/healthz`), 0, 'the health check is well')
+  t.equal(ask(`http://127.0.0.1:${await freePort()}/healthz`), 1, 'where nobody answers it is not')
   const browser = createBrowser(publicUrl, publicUrl, sandbox)
   const { id: patient } = sandbox.patient('amara')
   const { launch, response } = await browser.launch({ patient })
@@ -287,4 +301,7 @@ t.test('a launch against it', async (t) => {
   const chart = await browser.fetch(`/fhir/${launch}/Patient/${patient}`)
   t.equal(chart.status, 200)
   t.match(await chart.json(), { resourceType: 'Patient', id: patient })
+  t.equal(await run.stop(), 0, 'it stops in order')
+  const audit = readdirSync(join(folder, 'audit')).filter((name) => name.endsWith('.jsonl'))
+  t.match(readFileSync(join(folder, 'audit', audit[0] ?? ''), 'utf8'), /"event":"process.stopped"/)
 })

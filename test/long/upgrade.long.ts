@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import t from 'tap'
 import { checkOutEarlierVersion } from '../support/earlier-version.ts'
+import { tellFigures } from '../support/figures.ts'
 import { startLoad } from '../support/rolling-load.ts'
 import type { TestBrowser } from '../support/hospital.ts'
 import { startRolling } from '../support/rolling.ts'
@@ -96,5 +97,5 @@ t.test('one replica after the other is replaced under load: nobody sees an error
   const { requests, launches, wrong } = await clinic.stop()
   t.same(wrong, [])
   t.ok(requests > 6000 && launches > 48)
-  t.comment(`${requests} requests and ${launches} launches while four replicas were replaced`)
+  tellFigures(t, { requests, launches, errors: wrong.length, replacements: 4 })
 })

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { canPin, folder, openLab, say } from './harness.ts'
 import type { Lab } from './harness.ts'
+import { exitUnavailable, programsAreThere } from '../support/install.ts'
 import { reached } from './goals.ts'
 import { asJson, compare, keep, readHistory, thisRun } from './history.ts'
 import type { Run } from './history.ts'
@@ -72,6 +73,10 @@ async function main(): Promise<void> {
   const { values, positionals } = read
   if (values.help === true) return say(help.trimEnd())
   const names = positionals.length === 0 ? Object.keys(sections) : positionals
+  if (!programsAreThere({ who: 'The figures', say, only: ['redis-server'] })) {
+    process.exitCode = exitUnavailable
+    return
+  }
   if (names.includes('proxies')) installComparators()
   const run = thisRun(await measure(names, values.quick === true ? quick : whole), canPin)
   sayGoals(run)

@@ -34,6 +34,7 @@ t.test('everything copied exists and is not kept out', (t) => {
   const ignored = read('.dockerignore').split('\n').filter(Boolean)
   const copies = instructions.filter((line) => /^COPY (?!--from)/.test(line))
   t.ok(copies.length > 4)
+  for (const kept of ['.git', '.env', 'secrets', 'app']) t.ok(ignored.includes(kept), kept)
   for (const copy of copies) {
     for (const source of copy.split(/\s+/).slice(1, -1)) {
       t.ok(existsSync(join(root, source)), source)

@@ -143,8 +143,10 @@ function evidence(
   return text.split('\n').flatMap((row) => {
     const [, code, tests] = /\| ([^|]*) \| ([^|]*) \|$/.exec(row) ?? []
     const named = (cell = '', folder: string, end: string): readonly string[] =>
-      [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => `${folder}/${name}${end}`)
-    if (!/^`[a-z-]+(\/[a-z-]+)*\.ts`/.test(code ?? '')) return []
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) =>
+        name.startsWith('/') ? name.slice(1) : `${folder}/${name}${end}`,
+      )
+    if (!/^`(?:\/[A-Za-z./-]+|[a-z-]+(\/[a-z-]+)*\.ts)`/.test(code ?? '')) return []
     return [{ row, files: [...named(code, 'src', ''), ...named(tests, 'test', '.test.ts')] }]
   })
 }
@@ -183,9 +185,19 @@ t.test('security: ASVS 5.0 has 70 requirements of level 1 and 183 of level 2', (
   ] as const) {
     t.equal(rows.filter((row) => row.level === level).length, count)
   }
+  t.same(
+    rows.filter(({ how }) => how.startsWith('A rule: ')).map(({ number }) => number),
+    ['15.1.1', '15.2.1'],
+    'what no test can show',
+  )
   const silent = rows.filter(
-    ({ how, row }) => !how.startsWith('Does not apply. ') && evidence(row).length === 0,
+    ({ how, row }) => !/^Does not apply\. |^A rule: /.test(how) && evidence(row).length === 0,
   )
   t.same(silent, [], 'a row is met, or says why it does not apply')
+  t.same(
+    rows.filter(({ how }) => /\babove\b|below in this/.test(how)).map(({ row }) => row),
+    [],
+    'no row points at another place of its own file: its number or a link says where',
+  )
   t.end()
 })

@@ -2,6 +2,7 @@ import { appendFileSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { startDeployment, type Deployment, type Replica } from './deployment.ts'
+import { tellFigures } from './figures.ts'
 import type { TestBrowser } from './hospital.ts'
 import { startRedis } from './redis.ts'
 import { until } from './until.ts'
@@ -88,6 +89,8 @@ export async function killUnderLoad(t: Test, options: KilledOptions): Promise<vo
   const repairs = text.match(/"reason":"torn_line"/g)?.length ?? 0
   t.ok(repairs >= Math.ceil(options.rounds / 2), 'every torn line is on record')
   t.match(readdirSync(killed.auditFolder).join(' '), /\.jsonl\.torn/, 'and set aside')
+  const { rounds, durability } = options
+  tellFigures(t, { [durability]: { kills: rounds, answersOnRecord: recorded, repairs } })
 }
 
 const ofTheKilled = (line: string): boolean => line.includes('"instance":"replica-0"')

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import { startDeployment } from './deployment.ts'
+import { tellFigures } from './figures.ts'
 import { startRedis } from './redis.ts'
 
 /**
@@ -61,4 +62,5 @@ export async function refreshStorm(t: Test, repetitions: number): Promise<void> 
   // Where nobody met the token that was refused there was no storm.
   t.equal(answered, repetitions * 200 * browsers.length, `${answered} requests were answered`)
   t.ok(refused >= repetitions, `${refused} of them met the refused token first`)
+  tellFigures(t, { requests: answered, refreshes: repetitions, metTheRefusedToken: refused })
 }

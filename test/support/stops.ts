@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { launchHash } from '../../src/audit/pseudonyms.ts'
 import { startDeployment, type Deployment } from './deployment.ts'
+import { tellFigures } from './figures.ts'
 import { createBrowser, type TestBrowser } from './hospital.ts'
 import { plainFetch } from './http.ts'
 import { startRedis } from './redis.ts'
@@ -71,7 +72,7 @@ export async function liveThroughStops(t: Test, { seed, forMs }: StopsOptions): 
     (launch) => !ends.some((line) => line.includes(`"launch":"${launchHash(launch)}"`)),
   )
   t.same(untold, [], 'every end that was answered stands in the audit')
-  t.comment(`seed ${String(seed)}: ${JSON.stringify(day.done)}`)
+  tellFigures(t, { [`seed ${String(seed)}`]: { ...day.done, wrong: day.wrong.length } })
   t.ok((day.done['read 200'] ?? 0) > 0 && day.ended.length > 0, 'something happened')
 }
 

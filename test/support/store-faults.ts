@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { tellFigures } from './figures.ts'
 import { type Hospital, startHospital, type TestBrowser } from './hospital.ts'
 import { type SeenCommand, type Spoiled, startRedisPath } from './redis-path.ts'
 import { startRedis } from './redis.ts'
@@ -140,4 +141,5 @@ export async function atEveryCommand(
   }
   // Requests beside each other do not always ask as much; a scenario that spoils nothing proves nothing.
   t.ok(total.reached >= total.runs * 0.6, `${total.reached} of ${total.runs} runs were spoiled`)
+  tellFigures(t, { [t.name]: { commands: commands.length, ...total } })
 }
