@@ -90,7 +90,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'app.upstream':
     'Or the server that has them. It is asked with GET and HEAD and gets no cookie or credential.',
   'app.helper': '`inject` puts the browser helper into every HTML document of the app.',
-  'app.csp.*[]': 'Sources that widen one directive of the app’s Content-Security-Policy.',
+  'app.csp.*[]':
+    "Sources that widen one directive of the app’s Content-Security-Policy. For scripts only an origin, or `*.` in front of one, `'self'`, a hash, or `'wasm-unsafe-eval'`.",
 
   'audit.directory': 'The folder of the audit files: a volume that is backed up.',
   'audit.durability': '`fsync` survives a power cut, and is slower.',

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import { z } from 'zod'
+import type { IngestProgress } from '../audit/search-index/ingest.ts'
 import type { SearchIndex } from '../audit/search-index/search-index.ts'
 import { csvHead, exportLine } from './export.ts'
 import type { ExportFormat } from './export.ts'
@@ -38,7 +39,7 @@ async function exportAll(deps: ExportRoutesDeps, visit: Visit): Promise<unknown>
   const read = readFilter(visit.request.query, visit.zone, now())
   if (!read.ok || !asked.success) return visit.missing()
   const { format } = asked.data
-  await index.update()
+  const progress = await index.update()
   if ((await unknownNames(index, read.filter)).length > 0) return visit.missing()
   // What is recorded meanwhile, this export included, belongs to the next one.
   const to = Math.min(read.filter.query.to ?? Infinity, now())
@@ -52,11 +53,16 @@ async function exportAll(deps: ExportRoutesDeps, visit: Visit): Promise<unknown>
   const parameters = [...parametersOf(read.filter), { name: 'format', value: format }]
   await visit.record({ event: 'staff.exported', outcome: 'success', parameters, count })
   const day = new Date(now()).toISOString().slice(0, 10)
+  const name = `smart-bff-audit-${day}${lacks(progress, to) ? '-incomplete' : ''}.${format}`
   return visit.reply
     .type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson')
-    .header('content-disposition', `attachment; filename="smart-bff-audit-${day}.${format}"`)
+    .header('content-disposition', `attachment; filename="${name}"`)
     .send(Readable.from(exported(index, query, format, count)))
 }
+
+/** Of what was asked for something may not be in the index yet. */
+const lacks = ({ behind, failing, unreadSince = Infinity }: IngestProgress, to: number): boolean =>
+  behind > 0 || failing || unreadSince < to
 
 /** As many as were counted. */
 async function* exported(

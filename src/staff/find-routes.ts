@@ -267,7 +267,7 @@ function personOf(
 
 /** What the page was made of, and when: a print is kept. */
 export function completeness(
-  { since, behind, records, failing }: IngestProgress,
+  { since, behind, records, failing, unreadSince }: IngestProgress,
   at: number,
   zone: string,
 ): string {
@@ -276,8 +276,12 @@ export function completeness(
     return `The index cannot be brought up to date now: what is newest may be missing. It holds ${records.toLocaleString('en')} records. The files have them all: smart-bff audit search.`
   }
   const rest = behind > 0 ? `; ${String(behind)} older files are still being read` : ''
-  const made = `${inZone(at, zone).slice(0, 19)} ${zone}`
-  return `As of ${made}. The index holds ${records.toLocaleString('en')} records and is complete from ${since} on${rest}. For what is older: smart-bff audit search.`
+  const time = (moment: number): string => `${inZone(moment, zone).slice(0, 19)} ${zone}`
+  const others =
+    unreadSince === undefined
+      ? ''
+      : `. What other replicas have written since ${time(unreadSince)} cannot be read now and may be missing`
+  return `As of ${time(at)}. The index holds ${records.toLocaleString('en')} records and is complete from ${since} on${rest}${others}. For what is older: smart-bff audit search.`
 }
 
 const problemOf = (unreadable: number): string | null =>

@@ -88,7 +88,7 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
     unsealed: head.seq - sealed,
     sealedAt:
       sealedAt === undefined ? null : `${time(sealedAt)}, ${duration(now() - sealedAt)} ago`,
-    index: lagOf(progress),
+    index: lagOf(progress, time),
     copies: copiesOf(copies, time),
     complete: completeness(progress, now(), zone),
     verified:
@@ -104,10 +104,14 @@ async function integrity(deps: StateRoutesDeps, visit: Visit, verified: Verified
   })
 }
 
-function lagOf({ behind, unreadable, failing }: IngestProgress): string {
+function lagOf(progress: IngestProgress, time: (at: number) => string): string {
+  const { behind, unreadable, failing, unreadSince } = progress
   if (failing) return 'cannot be brought up to date; what is newest may be missing'
-  const files = behind === 0 ? 'up to date' : `${String(behind)} files behind`
-  return unreadable === 0 ? files : `${files}; ${String(unreadable)} lines are no records`
+  return [
+    behind === 0 ? 'up to date with the files here' : `${String(behind)} files behind`,
+    ...(unreadSince === undefined ? [] : [`other replicas not read since ${time(unreadSince)}`]),
+    ...(unreadable === 0 ? [] : [`${String(unreadable)} lines are no records`]),
+  ].join('; ')
 }
 
 const copyNames = {

@@ -60,6 +60,13 @@ const isWhole = (records: string): boolean =>
   ['launch.received', 'launch.authorized', 'fhir.access'].every((event) =>
     records.includes(`"event":"${event}"`),
   )
+/** As the site offers it: the name says when something may be missing. */
+const fileName = async (query = ''): Promise<string> => {
+  const answer = await fetch(`${site()}/export?format=csv${query}`, { headers: { cookie } })
+  await answer.arrayBuffer()
+  return /filename="(.*)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? ''
+}
+const cannotRead = /other replicas have written since 20\d\d-.* cannot be read now/
 const completeFrom = (page: string): string => /complete from (\S+) on/.exec(page)?.[1] ?? ''
 
 t.test('a launch on one replica is found on the site of the other at once', async (t) => {
@@ -142,6 +149,14 @@ t.test('Redis is gone and comes back empty: what was written meanwhile arrives',
     const page = await fetch(site() + path, { headers: { cookie } })
     t.equal(page.status, 200, `the audit is readable without the store: ${path}`)
   }
+  await until(
+    () => find({}),
+    (page) => cannotRead.test(page),
+  )
+  t.match(await fileName(), /-incomplete\.csv$/)
+  t.match(await fileName('&to=2026-01-01'), /\d\.csv$/, 'what is older is all there')
+  const integrity = await fetch(`${site()}/integrity`, { headers: { cookie } })
+  t.match(await integrity.text(), /other replicas not read since 20\d\d-/)
   const launches = await fetch(`${site()}/tenants/north`, { headers: { cookie } })
   t.equal(launches.status, 503)
   t.match(await launches.text(), 'The session store does not answer now')
@@ -160,4 +175,10 @@ t.test('Redis is gone and comes back empty: what was written meanwhile arrives',
   )
   await until(() => recordsOf({ launch }), isWhole)
   t.match(await until(() => recordsOf({ request: incident }), Boolean), '"event":"launch.refused"')
+  const whole = await until(
+    () => find({}),
+    (page) => !cannotRead.test(page),
+  )
+  t.match(completeFrom(whole), /^20\d\d-/)
+  t.match(await fileName(), /\d\.csv$/)
 })

@@ -6,7 +6,8 @@ export interface StreamReader {
   status(): {
     readonly corrupt: number
     readonly missing: number
-    readonly failingSince: number | undefined
+    /** What was written since is not here: the store could not be read to its end after that. */
+    readonly unreadSince: number | undefined
   }
   close(): Promise<void>
 }
@@ -31,7 +32,9 @@ export function createStreamReader(deps: StreamReaderDeps): StreamReader {
   const { store, index, now, onFault, everyMs = 1000 } = deps
   let corrupt = 0
   let missing = 0
-  let failingSince: number | undefined
+  // Until the first reading has come to its end nothing is known of the others.
+  let readAt = now()
+  let unreadSince: number | undefined = readAt
   let closed = false
   let running: Promise<void> | undefined
 
@@ -58,9 +61,11 @@ export function createStreamReader(deps: StreamReaderDeps): StreamReader {
 
   /** What an instance wrote before its upgrade comes first. */
   async function read(): Promise<void> {
+    const beganAt = now()
     await readEarlier()
     await readBatches()
-    failingSince = undefined
+    readAt = beganAt
+    unreadSince = undefined
   }
 
   function tell(count: StreamedCount): void {
@@ -74,7 +79,7 @@ export function createStreamReader(deps: StreamReaderDeps): StreamReader {
     running ??= read()
       .catch(() => {
         // The store tells of its faults itself.
-        failingSince ??= now()
+        unreadSince ??= readAt
       })
       .finally(() => {
         running = undefined
@@ -83,7 +88,7 @@ export function createStreamReader(deps: StreamReaderDeps): StreamReader {
   timer.unref()
 
   return {
-    status: () => ({ corrupt, missing, failingSince }),
+    status: () => ({ corrupt, missing, unreadSince }),
     async close() {
       closed = true
       clearInterval(timer)

@@ -27,6 +27,8 @@ export interface IngestProgress {
   readonly since: string | undefined
   /** The last round did not come to its end: what is newest may be missing. */
   readonly failing: boolean
+  /** What other replicas have written since could not be read; undefined where all of it was, or there is no stream. */
+  readonly unreadSince?: number | undefined
 }
 
 interface KnownFile {

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/schema/config.ts'
 import type { Store } from '../../store/store.ts'
 import { createStreamReader } from '../copies/stream-reader.ts'
+import type { IngestProgress } from './ingest.ts'
 import { createSearchIndex } from './search-index.ts'
 import type { SearchIndex } from './search-index.ts'
 
@@ -32,8 +33,14 @@ export function startSearchIndex({ config, store, now, onFault }: StartIndexDeps
       onFault(Object.assign(new Error('audit stream'), { code: streamCodes[kind] }))
     },
   })
+  const withOthers = async (progress: Promise<IngestProgress>): Promise<IngestProgress> => ({
+    ...(await progress),
+    unreadSince: reader.status().unreadSince,
+  })
   return {
     ...index,
+    update: () => withOthers(index.update()),
+    progress: () => withOthers(index.progress()),
     async close() {
       await reader.close()
       await index.close()
