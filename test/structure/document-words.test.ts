@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { transformSync } from 'esbuild'
 import t from 'tap'
 import { referenceRows } from '../../config/reference/rows.ts'
 import { auditEvents } from '../../src/audit/event-names.ts'
@@ -62,7 +63,8 @@ const isSpan = (name: string): boolean => read('src/tracing/tracing.ts').include
 const isEvent = (name: string): boolean => name in auditEvents || name in logEvents || isSpan(name)
 
 /** Members of objects that an app's developer holds in the hand: the helper's, FHIR's, JavaScript's. */
-const members = /^(bff|error|launch|request|response|condition|Attachment|Bundle|JSON)\./
+const members =
+  /^(bff|error|launch|request|response|condition|window|FHIR|Attachment|Bundle|JSON)\./
 const fileName = /\.(ts|cjs|md|yaml|yml|json|js|jsonl|html|conf|acl|note|gz|pem)$/
 
 t.test('options and events in the text are in the schema and in the tables of events', (t) => {
@@ -191,5 +193,38 @@ t.test('codes and variables of the environment in the text are of the code', (t)
     [],
     'each is in a document',
   )
+  t.end()
+})
+
+t.test('examples for an app are JavaScript, and use what the helper has', (t) => {
+  const helper = read('src/browser/smart-bff.ts')
+  const membersOf = (form: RegExp): readonly string[] =>
+    [...(form.exec(helper)?.[1] ?? '').matchAll(/^ {2}(?:readonly |get )?(\w+)[?(<:]/gm)].map(
+      ([, name = '']) => name,
+    )
+  const held: Readonly<Record<string, readonly string[]>> = {
+    bff: membersOf(/^export interface SmartBff \{(.*?)^\}/ms),
+    draft: membersOf(/^export interface Draft \{(.*?)^\}/ms),
+    launch: membersOf(/^export interface LaunchInfo \{(.*?)^\}/ms),
+    error: membersOf(/^export class SmartBffError [^{]*\{(.*?)^\}/ms),
+  }
+  let seen = 0
+  for (const file of ['docs/build-an-app.md', 'README.md']) {
+    for (const [, loader, code = ''] of read(file).matchAll(/```(jsx?)\n(.*?)```/gs)) {
+      const lines = code.split('\n')
+      const imports = lines.filter((line) => line.startsWith('import '))
+      const rest = lines.filter((line) => !line.startsWith('import '))
+      // As it would stand within an app's own function.
+      const whole = `${imports.join('\n')}\nasync function f() {${rest.join('\n').replace(/^export /gm, '')}}`
+      t.doesNotThrow(() => transformSync(whole, { loader: loader === 'jsx' ? 'jsx' : 'js' }), code)
+      for (const [, object = '', member = ''] of code.matchAll(
+        /(?<![\w$-])(bff|draft|launch|error)\.(\w+)/g,
+      )) {
+        seen += 1
+        t.ok(held[object]?.includes(member), `${object}.${member} in ${file}`)
+      }
+    }
+  }
+  t.ok(seen > 20)
   t.end()
 })
