@@ -14,11 +14,20 @@ import { readText } from './config/read-text.ts'
 
 const configPath = process.env['SMART_BFF_CONFIG'] ?? 'config/smart-bff.yaml'
 
+// Whoever reads may leave, as `head` does; an error that nobody hears would end the process.
+process.stderr.on('error', () => undefined)
+
 const command = readArguments(process.argv.slice(2))
 if (command.kind === 'serve') await serve()
 else {
   // Only here: a server needs none of it.
   const { runCommand } = await import('./cli/run-command.ts')
+  process.stdout.on('error', (error) => {
+    if (hasLeft(error)) return
+    // A full disk: what acts goes on to its end, and says that not all of its words are there.
+    print(process.stderr, `smart-bff: the output is not whole: ${startFailure(error)}\n`)
+    process.on('exit', () => (process.exitCode = exit.unavailable))
+  })
   process.exitCode = await runCommand(command, {
     configPath,
     load,
@@ -156,6 +165,8 @@ function load(path = configPath): LoadedConfig {
 function modeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.mode
 }
+
+const hasLeft = (error: Error): boolean => 'code' in error && error.code === 'EPIPE'
 
 function print(stream: NodeJS.WriteStream, text: string): void {
   stream.write(text)

@@ -8,6 +8,7 @@ import { createLineBuilder } from './line.ts'
 import { codeOf, openingRecords, openLog } from './open-audit.ts'
 import type { OutageChange } from './outage.ts'
 import { createPseudonyms } from './pseudonyms.ts'
+import { createPublisher } from './publisher.ts'
 import { createRecorder } from './recorder.ts'
 import type { Recorder } from './recorder.ts'
 import { startUpkeep } from './upkeep.ts'
@@ -68,11 +69,12 @@ export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
   const { config, now = Date.now, onFault = () => undefined } = deps
   const listeners = new Set<(text: string) => void>()
   if (deps.onLines !== undefined) listeners.add(deps.onLines)
+  const places = createPublisher(deps)
   const { writer, recovered, unlock } = await openLog({
     config,
     now,
     maxFileBytes: deps.maxFileBytes ?? config.audit.maxFileMegabytes * megabyte,
-    publish: publisher(deps),
+    publish: places.publish,
     onLines: (text) => {
       for (const listener of listeners) listener(text)
     },
@@ -89,10 +91,15 @@ export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
       onFault(faultOf(change))
     },
   })
+  /** Without waiting, for the disk may hang: nothing is written again and again for nobody. */
+  function giveUp(): void {
+    unlock()
+    void recorder.drain()
+  }
   try {
     for (const event of openingRecords(recovered)) await recorder.record(event)
   } catch (error) {
-    unlock()
+    giveUp()
     throw error
   }
   for (const { reason } of recovered.findings) onFault({ kind: 'repaired', code: reason })
@@ -106,8 +113,9 @@ export async function createAudit(deps: AuditDeps): Promise<AuditLog> {
       await recorder.record({ event: 'audit.closed', outcome: 'success', actor: 'system' })
       await recorder.drain()
       await writer.close()
+      await places.settled()
     } finally {
-      unlock()
+      giveUp()
     }
   }
   return {
@@ -154,17 +162,6 @@ function chores(deps: AuditDeps, writer: Writer, recorder: Recorder): readonly C
       onFault: tell('housekeeping_failed'),
     },
   ]
-}
-
-/** The second place is a copy: its failure is an alarm, not a refusal. */
-function publisher({ onCheckpoint, onFault }: AuditDeps) {
-  return async (checkpoint: Checkpoint, note: string): Promise<void> => {
-    try {
-      await onCheckpoint?.(checkpoint, note)
-    } catch (error) {
-      onFault?.({ kind: 'checkpoint_failed', ...codeOf(error) })
-    }
-  }
 }
 
 function faultOf(change: OutageChange): AuditFault {

@@ -46,6 +46,21 @@ export async function listAuditFiles(
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+/** Those of which only the checkpoints are there, in the order of the chain: before any that is there. */
+export async function listRemovedFiles(
+  directory: string,
+  instance: string,
+): Promise<readonly AuditFileName[]> {
+  const files = await listAuditFiles(directory, instance)
+  const present = new Set(files.map(checkpointsName))
+  const [first] = files
+  return (await readdir(directory))
+    .filter((name) => name.endsWith('.checkpoints') && !present.has(name))
+    .flatMap((name) => readFileName(name.replace(/\.checkpoints$/, '.jsonl')) ?? [])
+    .filter((file) => file.instance === instance && (first === undefined || file.name < first.name))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
 export function utcDay(at: number): string {
   return new Date(at).toISOString().slice(0, 10)
 }

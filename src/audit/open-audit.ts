@@ -22,7 +22,7 @@ export interface OpenOptions {
   readonly config: AuditDeps['config']
   readonly now: () => number
   readonly maxFileBytes: number
-  readonly publish: (checkpoint: Checkpoint, note: string) => Promise<void>
+  readonly publish: (checkpoint: Checkpoint, note: string) => void
   readonly onLines: (text: string) => void
 }
 

@@ -67,6 +67,7 @@ export const reasonWords = [
   'first_start',
   'closed',
   'not_closed',
+  'files_gone',
   'torn_line',
   'records_missing',
   'chain_unreadable',

@@ -6,7 +6,7 @@ import type { Head } from './chain.ts'
 import { lastCheckpoint } from './checkpoints.ts'
 import type { Checkpoint } from './checkpoints.ts'
 import { readLines } from './read-lines.ts'
-import { auditFileName, checkpointsName, listAuditFiles } from './file-names.ts'
+import { auditFileName, checkpointsName, listAuditFiles, listRemovedFiles } from './file-names.ts'
 import type { AuditFileName } from './file-names.ts'
 
 /**
@@ -22,7 +22,7 @@ export interface Recovered {
   /** The newest file there was, when it is left without a checkpoint over its last record. */
   readonly unsealed: AuditFileName | undefined
   /** How the last process of this instance left the log. */
-  readonly left: 'first_start' | 'closed' | 'not_closed'
+  readonly left: 'first_start' | 'closed' | 'not_closed' | 'files_gone'
   readonly findings: readonly Finding[]
 }
 
@@ -42,14 +42,11 @@ export async function recover(
 ): Promise<Recovered> {
   const files = await listAuditFiles(directory, instance)
   const last = files.at(-1)
-  if (last === undefined) {
-    const file = auditFileName(today, 1, instance)
-    return { file, size: 0, head: genesis, unsealed: undefined, left: 'first_start', findings: [] }
-  }
+  if (last === undefined) return recoverRemoved(directory, instance, today)
   const findings: Finding[] = []
   const torn = isCompressed(last) ? 0 : await setTornLineAside(join(directory, last.name))
   if (torn > 0) findings.push({ reason: 'torn_line', bytes: torn })
-  const { head, line, missing } = await findHead(directory, files)
+  const { head, line, missing } = await findHead(directory, instance, files)
   const notes = await lastCheckpoint(join(directory, checkpointsName(last)))
   if (missing > 0) findings.push({ reason: 'records_missing', count: missing })
   if (head === undefined) findings.push({ reason: 'chain_unreadable' })
@@ -60,12 +57,38 @@ export async function recover(
   return { file, size, head: head ?? genesis, unsealed, left, findings }
 }
 
+/** Retention may have removed all there was. */
+async function recoverRemoved(
+  directory: string,
+  instance: string,
+  today: string,
+): Promise<Recovered> {
+  const { head, last } = await findRemoved(directory, instance)
+  const file = last === undefined ? auditFileName(today, 1, instance) : nextFile(last, today, false)
+  const left = head === genesis ? 'first_start' : 'files_gone'
+  return { file, size: 0, head, unsealed: undefined, left, findings: [] }
+}
+
+/** The chain goes on behind the last checkpoint of what retention removed: a second first record would break it. */
+async function findRemoved(
+  directory: string,
+  instance: string,
+): Promise<{ head: Head; last: AuditFileName | undefined }> {
+  const removed = await listRemovedFiles(directory, instance)
+  for (const file of removed.toReversed()) {
+    const checkpoint = await lastCheckpoint(join(directory, checkpointsName(file)))
+    if (checkpoint !== undefined) return { head: checkpoint.head, last: removed.at(-1) }
+  }
+  return { head: genesis, last: removed.at(-1) }
+}
+
 const sealedTo = (notes: Checkpoint | undefined, head: Head): boolean =>
   notes !== undefined && notes.head.seq >= head.seq
 
 /** The last record of the newest file that holds one: a crash may have left a file without any. */
 async function findHead(
   directory: string,
+  instance: string,
   files: readonly AuditFileName[],
 ): Promise<{ head: Head | undefined; line: string; missing: number }> {
   let known: Head = genesis
@@ -78,7 +101,10 @@ async function findHead(
     const head = link === undefined ? undefined : { seq: link.seq, hash: link.hash }
     return { head, line, missing: head === undefined ? 0 : Math.max(0, known.seq - head.seq) }
   }
-  return { head: known, line: '', missing: known.seq }
+  const removed = await findRemoved(directory, instance)
+  return known.seq > removed.head.seq
+    ? { head: known, line: '', missing: known.seq - removed.head.seq }
+    : { head: removed.head, line: '', missing: 0 }
 }
 
 /** By whoever keeps the files, or before they came from a backup: it is left as it is. */

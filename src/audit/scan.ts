@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { listAuditFiles } from './file-names.ts'
 import type { AuditFileName } from './file-names.ts'
-import { readLines } from './read-lines.ts'
+import { isMissing } from './checkpoints.ts'
+import { readPresent } from './read-lines.ts'
+import type { RawLines } from './read-lines.ts'
 import { auditRecord } from './record.ts'
 import type { AuditRecord } from './record.ts'
 import type { AuditQuery } from './search-index/query.ts'
@@ -15,6 +17,8 @@ export type ScanQuery = Omit<AuditQuery, 'order' | 'after'>
 
 export interface Scan {
   readonly files: number
+  /** Files of other days, which were not looked into. */
+  readonly passed: number
   /** Lines that were looked at. */
   readonly lines: number
   /** Lines that are no records: `audit verify` names them. */
@@ -31,13 +35,14 @@ interface Found {
 
 const dayMs = 86_400_000
 
+/** `show` answers whether anybody wants to see more. */
 export async function scanAudit(
   directories: readonly string[],
   query: ScanQuery,
-  show: (found: Found) => void,
+  show: (found: Found) => boolean,
 ): Promise<Scan> {
-  const days = await filesByDay(directories, query)
-  const counts = { files: 0, lines: 0, unreadable: 0, found: 0 }
+  const { days, passed } = await filesByDay(directories, query)
+  const counts = { files: 0, passed, lines: 0, unreadable: 0, found: 0 }
   const fits = createMatch(query)
   for (const paths of days) {
     // One more than wanted tells that there is more.
@@ -45,7 +50,7 @@ export async function scanAudit(
     let ofDay: Found[] = []
     for (const path of paths) {
       counts.files += 1
-      for await (const { lines, ended, damaged } of readLines(path)) {
+      for await (const { lines, ended, damaged } of readListed(path)) {
         counts.lines += lines.length
         counts.unreadable += damaged ? 1 : 0
         for (const line of lines) {
@@ -58,11 +63,20 @@ export async function scanAudit(
     }
     for (const found of earliest(ofDay, most)) {
       if (counts.found === query.limit) return { ...counts, more: true }
-      show(found)
       counts.found += 1
+      if (!show(found)) return { ...counts, more: true }
     }
   }
   return { ...counts, more: false }
+}
+
+/** Retention may have removed a file since it was listed, and a record says so. */
+async function* readListed(path: string): AsyncGenerator<RawLines> {
+  try {
+    yield* readPresent(path)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
 }
 
 const earliest = (found: readonly Found[], most: number): Found[] =>
@@ -72,26 +86,47 @@ const earliest = (found: readonly Found[], most: number): Found[] =>
 
 const order = (a: string, b: string): number => Number(a > b) - Number(a < b)
 
-/**
- * A file holds no record later than its day. After a clock that jumped back it may hold earlier ones, so a file is
- * passed over only when its day is more than one behind the time looked for, and never when that day is still to come.
- */
+interface Placed extends AuditFileName {
+  readonly path: string
+}
+
+/** Those that may hold a record of the time looked for. */
 async function filesByDay(
   directories: readonly string[],
   { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }: ScanQuery,
-): Promise<readonly (readonly string[])[]> {
-  const days = new Map<string, string[]>()
-  const wanted = ({ day }: AuditFileName): boolean => {
-    const begins = Date.parse(day)
-    return begins + dayMs > from && (begins - dayMs < to || begins > Date.now())
-  }
+): Promise<{ readonly days: readonly (readonly string[])[]; readonly passed: number }> {
+  const all: Placed[] = []
   for (const directory of new Set(directories)) {
     const files = await listAuditFiles(directory)
-    for (const file of files.filter(wanted)) {
-      days.set(file.day, [...(days.get(file.day) ?? []), join(directory, file.name)])
-    }
+    all.push(...files.map((file) => ({ ...file, path: join(directory, file.name) })))
   }
-  return [...days.keys()].toSorted().map((day) => days.get(day) ?? [])
+  const wanted = [...Map.groupBy(all, ({ instance }) => instance).values()].flatMap((own) => {
+    const begins = earliestTimes(own)
+    return own.filter(({ day }) => Date.parse(day) + dayMs > from && (begins.get(day) ?? to) < to)
+  })
+  const byDay = Map.groupBy(wanted, ({ day }) => day)
+  const days = [...byDay.keys()]
+    .toSorted()
+    .map((day) => byDay.get(day)?.map(({ path }) => path) ?? [])
+  return { days, passed: all.length - wanted.length }
+}
+
+/**
+ * A file holds no record later than its day, but after a clock that was ahead and was put right it holds earlier ones,
+ * until that day has come: those since the day of the file before. That day may be wrong as well where it does not
+ * follow its own, and of the first file nothing is known.
+ */
+function earliestTimes(own: readonly AuditFileName[]): ReadonlyMap<string, number> {
+  const times = new Map<string, number>()
+  let before = Number.NEGATIVE_INFINITY
+  let trusted = Number.NEGATIVE_INFINITY
+  for (const day of [...new Set(own.map((file) => file.day))].toSorted()) {
+    const begins = Date.parse(day)
+    times.set(day, trusted)
+    if (begins - before <= dayMs) trusted = begins
+    before = begins
+  }
+  return times
 }
 
 /** A line is read as JSON only when the text that is looked for stands in it. */

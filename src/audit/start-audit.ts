@@ -63,9 +63,12 @@ export async function startAudit(deps: StartAuditDeps): Promise<StartedAudit> {
       ...(repository === undefined ? {} : { repository: repository.status() }),
     }),
     async close() {
-      await audit.close()
-      await Promise.all([...lines.values()].map((copy) => copy.close()))
-      await repository?.close()
+      try {
+        await audit.close()
+      } finally {
+        await Promise.all([...lines.values()].map((copy) => copy.close()))
+        await repository?.close()
+      }
     },
   }
 }

@@ -76,7 +76,7 @@ export function createWalk(instance: string, removed: Seals, elsewhere: readonly
     },
     damaged: () => fault('damaged', (before?.seq ?? 0) + 1, line + 1),
     end(): void {
-      const head = before?.seq ?? 0
+      const head = before?.seq ?? removed.last.seq
       const counted = newest ? sealed : own.last.seq
       if (counted > head) fault('truncated', head + 1)
     },

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { Head } from './chain.ts'
-import { readNote, splitNotes } from './checkpoints.ts'
+import { isMissing, readNote, splitNotes } from './checkpoints.ts'
 import type { PublicKeys } from './checkpoints.ts'
 import { checkpointsName, listAuditFiles } from './file-names.ts'
 import type { AuditFileName } from './file-names.ts'
-import { readLines } from './read-lines.ts'
+import { readPresent } from './read-lines.ts'
 import { readNotes, readOrphanNotes, readSeals } from './seals.ts'
 import type { FaultKind } from './verify-line.ts'
 import { createWalk } from './verify-walk.ts'
@@ -27,6 +27,8 @@ export interface LogReport {
   readonly head: Head
   /** The last record that a checkpoint covers. */
   readonly sealed: number
+  /** The last record that a checkpoint kept elsewhere covers; 0 without any. */
+  readonly kept: number
   /** The newest file ends in the middle of a line: it is being written, or the next start will set the line aside. */
   readonly unfinished: boolean
   /** In the order of the log; the first is where it broke. */
@@ -52,9 +54,10 @@ export interface VerifyOptions {
 export async function verifyAudit(options: VerifyOptions): Promise<Verification> {
   const files = await listAuditFiles(options.directory, options.instance)
   const logs: LogReport[] = []
-  for (const [instance, own] of Map.groupBy(files, (file) => file.instance)) {
-    logs.push(await verifyLog(instance, own, options))
+  for (const instance of new Set(files.map((file) => file.instance))) {
+    logs.push(await verifyPresent(instance, options))
   }
+  // Without any file: retention leaves the last checkpoint of what it removes.
   const without = instancesOf(options.keptNotes, options.instance).filter(
     (instance) => !logs.some((log) => log.instance === instance),
   )
@@ -62,14 +65,30 @@ export async function verifyAudit(options: VerifyOptions): Promise<Verification>
   return { files: files.length, logs }
 }
 
-/** A note that was kept of an instance without any file: retention leaves the last checkpoint of what it removes. */
-function instancesOf(keptNotes = '', only: string | undefined): readonly string[] {
+/** Whose notes these are. */
+export function instancesOf(keptNotes = '', only: string | undefined): readonly string[] {
   const named = splitNotes(keptNotes).flatMap((note) => {
     const read = readNote(note)
     if (read.kind !== 'checkpoint') return []
     return /^smart-bff\/audit\/([A-Za-z0-9._-]{1,128})$/.exec(read.checkpoint.origin)?.[1] ?? []
   })
   return [...new Set(named)].filter((instance) => only === undefined || instance === only)
+}
+
+const triesMost = 10
+
+/** Retention may remove files that were listed: then the log begins behind them, and is gone over from there. */
+async function verifyPresent(
+  instance: string,
+  options: VerifyOptions,
+  tries = 1,
+): Promise<LogReport> {
+  try {
+    return await verifyLog(instance, await listAuditFiles(options.directory, instance), options)
+  } catch (error) {
+    if (!isMissing(error) || tries >= triesMost) throw error
+    return verifyPresent(instance, options, tries + 1)
+  }
 }
 
 async function verifyLog(
@@ -86,12 +105,12 @@ async function verifyLog(
   for (const [index, file] of files.entries()) {
     const notes = await readNotes(join(directory, checkpointsName(file)))
     walk.begin(file, readSeals(notes, instance, publicKey), index === files.length - 1)
-    for await (const { lines, ended, damaged } of readLines(join(directory, file.name))) {
+    for await (const { lines, ended, damaged } of readPresent(join(directory, file.name))) {
       for (const line of lines) walk.line(line, ended)
       if (damaged) walk.damaged()
     }
     walk.end()
   }
   if (files.length === 0) walk.nothing()
-  return { instance, ...walk.report() }
+  return { instance, kept: kept.last.seq, ...walk.report() }
 }

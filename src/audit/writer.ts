@@ -31,8 +31,11 @@ export interface WriterOptions {
   readonly durability: 'write' | 'fsync'
   readonly signer: CheckpointSigner
   readonly maxFileBytes: number
-  /** A copy for a second place, after the first has it: a log that was cut together with its checkpoints then shows. */
-  readonly publish: (checkpoint: Checkpoint, note: string) => Promise<void>
+  /**
+   * A copy for a second place, after the first has it: a log that was cut together with its checkpoints then shows. The
+   * writer does not wait for it: a place that hangs must hold no record.
+   */
+  readonly publish: (checkpoint: Checkpoint, note: string) => void
   readonly onLines: (text: string) => void
   readonly start: Pick<Recovered, 'file' | 'size' | 'head' | 'unsealed'>
 }
@@ -56,7 +59,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const note = signer.note(covered)
     await appendNote(join(directory, checkpointsName(file)), note)
     signed = covered.seq
-    await publish({ origin: signer.origin, head: covered }, note)
+    publish({ origin: signer.origin, head: covered }, note)
   }
 
   async function rotate(next: AuditFileName): Promise<void> {

@@ -103,15 +103,16 @@ export function readArguments(args: readonly string[]): Command {
     strict: false,
     tokens: true,
   })
-  const unknown = tokens.find(
-    (token) => token.kind === 'option' && !Object.hasOwn(options, token.name),
-  )
+  const given = tokens.filter((token) => token.kind === 'option')
+  const unknown = given.find(({ name }) => !isOption(name))
   const asks = positionals[0] === 'help' || values.help === true
   const words = positionals[0] === 'help' ? positionals.slice(1) : positionals
   const searches = words[0] === 'audit' && words[1] === 'search'
   const name = searches ? 'audit search' : words.join(' ')
   const about = isCommand(name) ? name : undefined
-  if (unknown?.kind === 'option') return misused(`unknown option ${unknown.rawName}`, about)
+  if (unknown !== undefined) return misused(`unknown option ${unknown.rawName}`, about)
+  const slip = slipOf(given)
+  if (slip !== undefined) return misused(slip, about)
   if (asks && (name === '' || about !== undefined)) return { kind: 'help', about }
   if (values.version === true) return { kind: 'version' }
   if (name !== '' && about === undefined) return unknownCommand(name)
@@ -124,6 +125,33 @@ export function readArguments(args: readonly string[]): Command {
 }
 
 type Values = Readonly<Record<string, unknown>>
+
+const isOption = (name: string): name is keyof typeof options => Object.hasOwn(options, name)
+
+interface Given {
+  readonly name: string
+  readonly rawName: string
+  readonly value: string | undefined
+  readonly inlineValue: boolean | undefined
+}
+
+/**
+ * What is not said as it is meant, of an option that there is. `--all=false` must not end everything, and of two
+ * tenants neither is the one.
+ */
+function slipOf(given: readonly Given[]): string | undefined {
+  const names = new Set<string>()
+  for (const { name, rawName, value, inlineValue } of given) {
+    if (names.has(name)) return `${rawName} was given twice`
+    names.add(name)
+    const isFlag = isOption(name) && options[name].type === 'boolean'
+    if (isFlag && value !== undefined) return `${rawName} takes no value`
+    // Behind an option whose value was forgotten stands the next one.
+    const next = inlineValue === false && value?.startsWith('-') === true
+    if (!isFlag && (value === undefined || value === '' || next)) return `${rawName} needs a value`
+  }
+  return undefined
+}
 
 function readOptions(name: CommandName, values: Values, words: readonly string[]): Command {
   switch (name) {
@@ -144,7 +172,6 @@ function readOptions(name: CommandName, values: Values, words: readonly string[]
     case 'revoke':
       return revoke(values)
     case 'keys rotate':
-      if (values['config'] === true) return misused('--config needs a value')
       return { kind: 'keys-rotate', config: text(values['config']) }
   }
 }
@@ -164,27 +191,22 @@ function keysNew(wanted: unknown, raw: boolean): Command {
 
 function aboutTenant(kind: 'preflight' | 'contract' | 'matrix', values: Values): Command {
   const { tenant } = values
-  if (tenant === true || tenant === '') return misused('--tenant needs a value')
-  const named = typeof tenant === 'string' ? tenant : undefined
+  const named = text(tenant)
   if (kind !== 'contract') return { kind, tenant: named, json: values['json'] === true }
   return named === undefined ? misused('contract needs --tenant') : { kind, tenant: named }
 }
 
 function auditVerify(values: Values): Command {
-  const names = ['directory', 'key', 'checkpoints', 'instance'] as const
-  const bare = names.find((name) => values[name] === true || values[name] === '')
-  if (bare !== undefined) return misused(`--${bare} needs a value`)
-  const [directory, key, checkpoints, instance] = names.map((name) => {
-    const value = values[name]
-    return typeof value === 'string' ? value : undefined
-  })
-  return { kind: 'audit-verify', directory, key, checkpoints, instance }
+  return {
+    kind: 'audit-verify',
+    directory: text(values['directory']),
+    key: text(values['key']),
+    checkpoints: text(values['checkpoints']),
+    instance: text(values['instance']),
+  }
 }
 
 function auditSearch(directories: readonly string[], values: Values): Command {
-  const names = [...wantedNames, 'by'] as const
-  const bare = names.find((name) => values[name] === true || values[name] === '')
-  if (bare !== undefined) return misused(`--${bare} needs a value`)
   const by = text(values['by'])
   if (by !== undefined && !loginForm.test(by)) return misused('--by must be a login name')
   const given = wantedNames.flatMap((name) => {
@@ -198,10 +220,6 @@ function auditSearch(directories: readonly string[], values: Values): Command {
 const loginForm = /^[A-Za-z0-9][A-Za-z0-9._@+|-]{0,127}$/
 
 function revoke(values: Values): Command {
-  const bare = ['tenant', 'user', 'launch', 'key', 'reason', 'by', 'config'].find(
-    (name) => values[name] === true || values[name] === '',
-  )
-  if (bare !== undefined) return misused(`--${bare} needs a value`)
   const { reason, by } = values
   const known = revocationReasons.find((word) => word === reason)
   if (known === undefined) {

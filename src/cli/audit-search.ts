@@ -5,6 +5,8 @@ import type { Pseudonyms } from '../audit/pseudonyms.ts'
 import type { AuditRecord } from '../audit/record.ts'
 import { scanAudit } from '../audit/scan.ts'
 import type { ScanQuery } from '../audit/scan.ts'
+import { userNames } from '../audit/user-names.ts'
+import type { UserNamesDeps } from '../audit/user-names.ts'
 import type { Config } from '../config/schema/config.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 import type { Output } from './audit-verify.ts'
@@ -37,6 +39,16 @@ export type SearchQuery =
   /** `needsKeys`: that is all that is wrong with it. */
   | { readonly ok: false; readonly sentence: string; readonly needsKeys: boolean }
 
+interface SearchKeys extends UserNamesDeps {
+  readonly pseudonyms: Pseudonyms
+}
+
+/** Files may be older than the configuration, which no longer has each tenant that it had. */
+const tenantsOf = ({ tenants }: SearchKeys, wanted: string | undefined): SearchKeys['tenants'] => {
+  const own = tenants.filter(({ id }) => wanted === undefined || id === wanted)
+  return own.length === 0 && wanted !== undefined ? [{ id: wanted }] : own
+}
+
 /** For the record of the search: nothing that was typed and is not in a record's form. */
 export type Asked = readonly { readonly name: string; readonly value: string }[]
 
@@ -44,10 +56,7 @@ const pseudonymForm = /^[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}$/
 const limitDefault = 1000
 
 /** Understood or refused as a whole. `keys` are those of a configuration, where there is one. */
-export function readSearch(
-  wanted: Wanted,
-  keys: { readonly pseudonyms: Pseudonyms; readonly tenants: readonly string[] } | undefined,
-): SearchQuery {
+export function readSearch(wanted: Wanted, keys: SearchKeys | undefined): SearchQuery {
   const faults: string[] = []
   const locked: string[] = []
   const check = (name: WantedName, fits: (value: string) => boolean, expected: string) => {
@@ -57,33 +66,25 @@ export function readSearch(
     return undefined
   }
   const tenant = check('tenant', (value) => /^[a-z0-9][a-z0-9-]{0,63}$/.test(value), 'a tenant id')
-  const tenants = tenant === undefined ? keys?.tenants : [tenant]
   const persons = (
     name: 'patient' | 'user',
-    make: (tenant: string, id: string) => readonly string[],
+    make: (value: string, known: SearchKeys) => readonly string[],
   ) => {
     const value = wanted[name]
     if (value === undefined) return undefined
-    if (pseudonymForm.test(value) || (name === 'user' && workforceReference.test(value)))
-      return [value]
-    if (keys !== undefined) return (tenants ?? []).flatMap((one) => make(one, value))
+    if (pseudonymForm.test(value)) return [value]
+    if (keys !== undefined) return make(value, { ...keys, tenants: tenantsOf(keys, tenant) })
+    if (name === 'user' && workforceReference.test(value)) return [value]
     locked.push(`--${name} needs the configuration with its pseudonym keys, or a pseudonym`)
     return undefined
   }
   const query: ScanQuery = {
     tenant,
-    patients: persons(
-      'patient',
-      (one, id) => keys?.pseudonyms.everyPatient(one, id.replace(/^Patient\//, '')) ?? [],
+    patients: persons('patient', (id, { tenants, pseudonyms }) =>
+      tenants.flatMap((one) => pseudonyms.everyPatient(one.id, id.replace(/^Patient\//, ''))),
     ),
-    users: persons('user', (one, id) => [
-      id,
-      ...(keys?.pseudonyms.everyUser(one, {
-        issuer: undefined,
-        subject: undefined,
-        fhirUser: id,
-      }) ?? []),
-    ]),
+    // A login name stands there as it is.
+    users: persons('user', (name, known) => [...new Set([name, ...userNames(name, known)])]),
     launch: wanted.launch === undefined ? undefined : launchOf(wanted.launch),
     request: check(
       'request',
@@ -148,9 +149,9 @@ function askedFor(query: ScanQuery, wanted: Wanted): Asked {
   ]
 }
 
-export const searchKeys = (config: Config) => ({
-  pseudonyms: createPseudonyms(config.keys.pseudonym),
-  tenants: config.tenants.map(({ id }) => id),
+export const searchKeys = ({ keys, tenants }: Config): SearchKeys => ({
+  pseudonyms: createPseudonyms(keys.pseudonym),
+  tenants,
 })
 
 /** Answers how many were found. */
@@ -162,12 +163,14 @@ export async function runAuditSearch(
 ): Promise<number> {
   const scan = await scanAudit(directories, query, ({ record, line }) => {
     output.write(json ? `${line}\n` : `${rowOf(record)}\n`)
+    return output.writable !== false
   })
   const files = scan.files === 1 ? 'one file' : `${String(scan.files)} files`
   const found = scan.found === 1 ? '1 record' : `${String(scan.found)} records`
+  const passed = scan.passed === 0 ? '' : `; passed over ${String(scan.passed)} of other days`
   notice.write(
     `${found}${scan.more ? ', and there are more (--limit)' : ''}; ` +
-      `looked through ${String(scan.lines)} lines in ${files}.\n`,
+      `looked through ${String(scan.lines)} lines in ${files}${passed}.\n`,
   )
   if (scan.unreadable > 0) {
     notice.write(`${String(scan.unreadable)} lines are no records: see audit verify.\n`)

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { readKeptNotes } from '../audit/copies/second-places.ts'
-import { verifyAudit } from '../audit/verify.ts'
+import { readKeptNotes } from '../audit/copies/kept-notes.ts'
+import { instancesOf, verifyAudit } from '../audit/verify.ts'
 import type { LogReport, VerificationFault } from '../audit/verify.ts'
 import type { FaultKind } from '../audit/verify-line.ts'
 
@@ -11,26 +11,33 @@ export interface AuditVerifyArguments {
   /** PEM: the public key, or the private signing key of the configuration; also several, one after the other. */
   readonly key: string
   readonly instance?: string | undefined
-  /** Checkpoints that were kept elsewhere, as notes or as lines of the application log. */
-  readonly keptNotes?: string | undefined
+  /** A file of checkpoints that were kept elsewhere, as notes or as lines of the application log. */
+  readonly kept?: { readonly name: string; readonly text: string } | undefined
+  /** Of the configured second places. */
+  readonly collected?: string | undefined
 }
 
 export interface Output {
   write(text: string): unknown
+  /** False once nobody reads any more. */
+  readonly writable?: boolean
 }
 
-/** Answers the exit code: 0 when everything is whole, 1 when not or when there is nothing that could be. */
+/**
+ * Answers the exit code: 0 when everything is whole; 1 when not, when there is nothing that could be, or when a file of
+ * checkpoints was given and nothing could be compared with it.
+ */
 export async function runAuditVerify(args: AuditVerifyArguments, output: Output): Promise<number> {
-  const { directory, instance } = args
-  const keptNotes = readKeptNotes(args.keptNotes ?? '')
+  const { directory, instance, kept, collected = '' } = args
+  const given = readKeptNotes(kept?.text ?? '')
+  const keptNotes = [given, collected].join('\n')
   const publicKey = readPublicKeys(args.key)
   const { files, logs } = await verifyAudit({ directory, publicKey, instance, keptNotes })
-  if (files === 0 && logs.length === 0) {
-    output.write(`No audit files in ${directory}.\n`)
-    return 1
-  }
-  for (const log of logs) output.write(reportOf(log))
-  return logs.some((log) => log.faults.length > 0) ? 1 : 0
+  if (files === 0 && logs.length === 0) output.write(`No audit files in ${directory}.\n`)
+  for (const log of logs) output.write(reportOf(log, keptNotes !== '\n'))
+  const compared = kept === undefined || instancesOf(given, instance).length > 0
+  if (!compared) output.write(`NOT COMPARED: no checkpoint was found in ${kept.name}.\n`)
+  return logs.length > 0 && compared && logs.every((log) => log.faults.length === 0) ? 0 : 1
 }
 
 /** A key that signed before the one of today stays needed for the files of its time. */
@@ -48,7 +55,8 @@ export function holdsKeys(text: string): boolean {
   }
 }
 
-function reportOf(log: LogReport): string {
+/** `compares`: with checkpoints that were kept elsewhere; a log that none of them is of is as whole as it says itself. */
+function reportOf(log: LogReport, compares: boolean): string {
   const [first, ...others] = log.faults
   if (first !== undefined) {
     const more = others.map((fault) => `  then ${placeOf(fault)}: ${sentences[fault.kind]}\n`)
@@ -58,7 +66,8 @@ function reportOf(log: LogReport): string {
   const open = log.head.seq - log.sealed
   const seal = open <= 0 ? 'all under a checkpoint' : `the last ${String(open)} not yet under one`
   const rest = log.unfinished ? '; the last line is unfinished' : ''
-  return `${log.instance}: whole, ${range}, ${seal}${rest}, head ${log.head.hash}\n`
+  const alone = compares && log.kept === 0 ? '; no checkpoint of it was kept elsewhere' : ''
+  return `${log.instance}: whole, ${range}, ${seal}${rest}, head ${log.head.hash}${alone}\n`
 }
 
 function placeOf({ file, line, seq }: VerificationFault): string {

@@ -28,8 +28,11 @@ export async function startCommandAudit(config: Config, store: Store): Promise<A
   return {
     ...audit,
     async close() {
-      await audit.close()
-      await copy.close()
+      try {
+        await audit.close()
+      } finally {
+        await copy.close()
+      }
     },
   }
 }

@@ -71,10 +71,12 @@ Exit code 1: something will not work.
   --key PEM-FILE    the public key; the configuration's signing key without it
   --instance NAME   one replica instead of all
   --checkpoints FILE
-                    checkpoints that were kept elsewhere, which show a cut
+                    checkpoints that were kept elsewhere, which show a cut:
+                    notes, or lines of a collected application log
 
 With --directory and --key no configuration is needed.
-Exit code 1: something is broken, or there are no files.
+Exit code 1: something is broken, there are no files, or FILE says nothing of
+them.
 `,
   },
   'audit search': {

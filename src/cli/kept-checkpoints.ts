@@ -1,4 +1,4 @@
-import { collectKeptNotes } from '../audit/copies/second-places.ts'
+import { collectKeptNotes } from '../audit/copies/kept-notes.ts'
 import type { Config } from '../config/schema/config.ts'
 import { createStore } from '../store/create.ts'
 import type { Output } from './audit-verify.ts'
@@ -13,7 +13,7 @@ export async function collectCheckpoints(config: Config, output: Output): Promis
   try {
     const { notes, unread } = await collectKeptNotes(checkpoints, store)
     for (const place of unread) {
-      output.write(`Not compared with the checkpoints kept in ${place}: it cannot be read.\n`)
+      output.write(`Not compared with checkpoints kept in ${place}: none can be read there.\n`)
     }
     return notes
   } finally {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os'
 import type { Audit } from '../audit/event.ts'
 import { createPseudonyms } from '../audit/pseudonyms.ts'
 import { startCommandAudit } from './command-audit.ts'
@@ -20,12 +19,16 @@ import { newIncident } from '../web/incident.ts'
 import type { Command } from './arguments.ts'
 import type { Output } from './audit-verify.ts'
 
+export type Maintenance =
+  | (Extract<Command, { kind: 'revoke' }> & { readonly by: string })
+  | Extract<Command, { kind: 'keys-rotate' }>
+
 /**
  * `smart-bff revoke` and `smart-bff keys rotate`: work on the store that the replicas share, in a process of its own.
  * Its audit stands beside theirs, under the name of the instance with `.command` at its end.
  */
 export async function runMaintenance(
-  command: Extract<Command, { kind: 'revoke' | 'keys-rotate' }>,
+  command: Maintenance,
   config: Config,
   output: Output,
 ): Promise<number> {
@@ -35,14 +38,17 @@ export async function runMaintenance(
   }
   const plain = createStore(config.store, { now: Date.now, onFault: () => undefined })
   const store = sealAuditStream(plain, createKeyRing(config.keys.encryption))
-  const audit = await startCommandAudit(config, store)
   try {
-    await store.check()
-    return command.kind === 'revoke'
-      ? await revoke(command, { config, audit, store }, output)
-      : await rotate({ config, audit, store }, output)
+    const audit = await startCommandAudit(config, store)
+    try {
+      await store.check()
+      return command.kind === 'revoke'
+        ? await revoke(command, { config, audit, store }, output)
+        : await rotate({ config, audit, store }, output)
+    } finally {
+      await audit.close()
+    }
   } finally {
-    await audit.close()
     await store.close()
   }
 }
@@ -55,7 +61,7 @@ interface Ground {
 
 /** Answers the exit code: 1 where no replica of the store has confirmed the ends. */
 async function revoke(
-  { target, reason, by }: Extract<Command, { kind: 'revoke' }>,
+  { target, reason, by }: Extract<Maintenance, { kind: 'revoke' }>,
   { config, audit, store }: Ground,
   output: Output,
 ): Promise<number> {
@@ -73,7 +79,7 @@ async function revoke(
   })
   try {
     const request = newIncident()
-    const result = await carryOut({ target, reason, by: by ?? userInfo().username, request })
+    const result = await carryOut({ target, reason, by, request })
     const ended = result.ended === 1 ? '1 launch' : `${result.ended} launches`
     output.write(`${ended} ended, recorded under ${request}.\n`)
     if (result.replicated) return 0

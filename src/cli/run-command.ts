@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { readText } from '../config/read-text.ts'
 import type { Config } from '../config/schema/config.ts'
 import { productVersion } from '../config/version.ts'
+import { accountName } from './account.ts'
 import type { AuditSearchOptions, AuditVerifyOptions, Command } from './arguments.ts'
 import { readSearch, runAuditSearch, searchKeys } from './audit-search.ts'
 import { holdsKeys, runAuditVerify } from './audit-verify.ts'
@@ -134,9 +135,10 @@ async function auditVerify(options: AuditVerifyOptions, terminal: Terminal): Pro
   if (key !== undefined && !holdsKeys(readText(key))) {
     return misused(`--key: ${key} holds no key in PEM form`, terminal)
   }
-  const keptNotes = checkpoints === undefined ? undefined : readText(checkpoints)
+  const kept =
+    checkpoints === undefined ? undefined : { name: checkpoints, text: readText(checkpoints) }
   if (directory !== undefined && key !== undefined) {
-    return runAuditVerify({ directory, key: readText(key), instance, keptNotes }, output)
+    return runAuditVerify({ directory, key: readText(key), instance, kept }, output)
   }
   const config = loadOrSay(terminal)
   if (config === undefined) return exit.configuration
@@ -149,14 +151,15 @@ async function auditVerify(options: AuditVerifyOptions, terminal: Terminal): Pro
     directory: directory ?? audit.directory,
     key: key === undefined ? keys.signing.reveal() : readText(key),
     instance,
-    keptNotes: [keptNotes ?? '', collected].join('\n'),
+    kept,
+    collected,
   }
   return runAuditVerify(configured, output)
 }
 
 /** Old files need no configuration; ids that stand in them as pseudonyms, and our own folder, do. */
 async function auditSearch(options: AuditSearchOptions, terminal: Terminal): Promise<number> {
-  const { directories, wanted, json, by } = options
+  const { directories, wanted, json, by = accountName() } = options
   const alone = readSearch(wanted, undefined)
   if (alone.ok && directories.length > 0) {
     await runAuditSearch(directories, alone.query, json, terminal)
@@ -167,6 +170,7 @@ async function auditSearch(options: AuditSearchOptions, terminal: Terminal): Pro
   if (config === undefined) return exit.configuration
   const read = readSearch(wanted, searchKeys(config))
   if (!read.ok) return misused(read.sentence, terminal)
+  if (by === undefined) return misused(nameless, terminal)
   // Only here, so that an auditor's command needs no store.
   const { recordSearch } = await import('./recorded-search.ts')
   await recordSearch(config, read.asked, by)
@@ -174,6 +178,8 @@ async function auditSearch(options: AuditSearchOptions, terminal: Terminal): Pro
   await runAuditSearch(places, read.query, json, terminal)
   return 0
 }
+
+const nameless = 'this account has no name: say with --by who you are'
 
 /** Commands on the store that the replicas share, while they run. */
 async function maintain(
@@ -186,7 +192,10 @@ async function maintain(
   if (unknown !== undefined) return unknown
   // Only here, so that the other commands need not load the store and the EHRs.
   const { runMaintenance } = await import('./maintenance.ts')
-  return runMaintenance(command, config, terminal.output)
+  if (command.kind === 'keys-rotate') return runMaintenance(command, config, terminal.output)
+  const by = command.by ?? accountName()
+  if (by === undefined) return misused(nameless, terminal)
+  return runMaintenance({ ...command, by }, config, terminal.output)
 }
 
 /** A slip would otherwise end nothing and look like success. */

@@ -1,8 +1,10 @@
 import { z } from 'zod'
-import { loginName, workforceReference } from '../audit/person.ts'
+import { loginName } from '../audit/person.ts'
 import { launchHash } from '../audit/pseudonyms.ts'
 import type { Pseudonyms } from '../audit/pseudonyms.ts'
 import { mostValues } from '../audit/search-index/query.ts'
+import { userNames } from '../audit/user-names.ts'
+import type { UserNamesDeps } from '../audit/user-names.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 
 /** What a person typed, before any of it becomes part of an address. */
@@ -26,7 +28,7 @@ const typedForm = z.object({
 })
 
 export interface TypedDeps {
-  readonly tenants: readonly { readonly id: string; readonly iss: string }[]
+  readonly tenants: UserNamesDeps['tenants']
   readonly pseudonyms: Pick<Pseudonyms, 'everyPatient' | 'everyUser'>
   /** Whether a user stands in the log under this name. */
   readonly isKnown: (name: string) => Promise<boolean>
@@ -65,21 +67,14 @@ export async function addressOf(typed: unknown, deps: TypedDeps): Promise<URLSea
 export const tooMany = (address: URLSearchParams): boolean =>
   ['patient', 'user'].some((name) => (address.get(name) ?? '').split(',').length > mostValues)
 
-/** A workforce user stands in the log by name, relative or absolute; of anybody else the log holds a pseudonym. */
+/** A login name is asked for as such only where it stands in the log. */
 async function usersOf(
   typed: string,
   tenants: TypedDeps['tenants'],
   { pseudonyms, isKnown }: TypedDeps,
 ): Promise<readonly string[]> {
-  if (workforceReference.test(typed)) {
-    const bases = typed.startsWith('http') ? [] : tenants.map(({ iss }) => iss.replace(/\/$/, ''))
-    return [typed, ...bases.map((base) => `${base}/${typed}`)]
-  }
   if (loginName.test(typed) && (await isKnown(typed))) return [typed]
-  return tenants.flatMap(({ id, iss }) => [
-    ...pseudonyms.everyUser(id, { issuer: undefined, subject: undefined, fhirUser: typed }),
-    ...pseudonyms.everyUser(id, { issuer: iss, subject: typed, fhirUser: undefined }),
-  ])
+  return userNames(typed, { tenants, pseudonyms })
 }
 
 /** Read out over the telephone, it is written down in many ways. */

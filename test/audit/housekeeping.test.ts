@@ -128,6 +128,49 @@ t.test('a clock that jumps far ahead costs a few days, and not the log', async (
   t.match((await verifyAudit({ directory, publicKey })).logs, [{ faults: [] }])
 })
 
+t.test('an instance that retention left no file goes on where its log ended', async (t) => {
+  const config = auditConfig({ retentionDays: 1 })
+  const { directory } = config.audit
+  await run(config, [0, 0])
+  const other = { ...config, instance: 'other' }
+  await run(other, [5])
+  t.same(names(directory), ['2026-03-06.other.jsonl'])
+  const whole = async () => {
+    const { logs } = await verifyAudit({ directory, publicKey, instance: 'one' })
+    return logs
+  }
+  // A crash before the first record leaves a file without any, which is no beginning either.
+  const empty = join(directory, '2026-03-06.one.jsonl')
+  writeFileSync(empty, '')
+  t.match(await whole(), [{ records: 0, faults: [] }])
+  await run(config, [5])
+  t.match(await whole(), [{ records: 3, first: 7, faults: [] }])
+  // The clock was put back: a day whose file is gone does not begin anew.
+  await run(other, [9])
+  await run(config, [3])
+  t.same(names(directory), ['2026-03-06_002.one.jsonl', '2026-03-10.other.jsonl'])
+  t.match(await whole(), [{ first: 10, faults: [] }])
+  const records = await readRecords(directory, 'one')
+  t.match(records[0], { seq: 10, event: 'audit.opened', reason: 'files_gone' })
+  t.equal(records.filter(({ event }) => event === 'audit.repaired').length, 0)
+  // The next day: the file that is left has its checkpoint, and no finding comes of it.
+  await run(config, [10])
+  t.match(await whole(), [{ faults: [] }])
+})
+
+t.test('an empty file behind what retention removed is left without a fault', async (t) => {
+  const config = auditConfig({ retentionDays: 1 })
+  const { directory } = config.audit
+  await run(config, [0])
+  await run({ ...config, instance: 'other' }, [5])
+  writeFileSync(join(directory, '2026-03-06.one.jsonl'), '')
+  await run(config, [6])
+  const { logs } = await verifyAudit({ directory, publicKey, instance: 'one' })
+  t.match(logs, [{ records: 3, first: 4, faults: [] }])
+  const records = await readRecords(directory, 'one')
+  t.equal(records.filter(({ event }) => event === 'audit.repaired').length, 0)
+})
+
 /** A round of its own, with a hand in between: before each record that it writes. */
 async function roundWith(directory: string, before: (count: number) => void) {
   let count = 0

@@ -45,9 +45,10 @@ async function twoInstances() {
   rmSync(first)
   const counts = async (query: Partial<ScanQuery>) => {
     const found: unknown[] = []
-    const scan = await scanAudit([directory, directory], { limit: 100, ...query }, ({ record }) =>
-      found.push(record.count ?? record.event),
-    )
+    const scan = await scanAudit([directory, directory], { limit: 100, ...query }, ({ record }) => {
+      found.push(record.count ?? record.event)
+      return true
+    })
     return { found, scan }
   }
   return { directory, counts }
@@ -100,7 +101,7 @@ t.test('records that a clock before midnight wrote into the next file are found'
   await scanAudit(
     [config.audit.directory],
     { limit: 10, event: 'fhir.access', to: Date.parse('2026-03-02T00:00:00.000Z') },
-    ({ record }) => found.push(record.count),
+    ({ record }) => found.push(record.count) > 0,
   )
   t.same(found, [7])
 })

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditFault } from '../../src/audit/audit.ts'
-import { collectKeptNotes, createSecondPlaces } from '../../src/audit/copies/second-places.ts'
+import { collectKeptNotes, readKeptNotes } from '../../src/audit/copies/kept-notes.ts'
+import { createPlace } from '../../src/audit/copies/place.ts'
+import { createSecondPlaces } from '../../src/audit/copies/second-places.ts'
 import type { LoggedCheckpoint } from '../../src/audit/copies/second-places.ts'
 import { verifyAudit } from '../../src/audit/verify.ts'
 import { runAuditVerify } from '../../src/cli/audit-verify.ts'
@@ -65,7 +67,10 @@ t.test('a file, the store and the log each hold what proves a cut', async (t) =>
   let said = ''
   const output = { write: (text: string) => (said += text) }
   const key = publicKey.export({ type: 'spki', format: 'pem' })
-  t.equal(await runAuditVerify({ directory, key, keptNotes: collected }, output), 1)
+  t.equal(
+    await runAuditVerify({ directory, key, kept: { name: 'app.log', text: collected } }, output),
+    1,
+  )
   t.match(said, /BROKEN at record 5 .*: a checkpoint counts this record, and it is missing/)
 })
 
@@ -94,6 +99,136 @@ t.test('one place that fails keeps none of the others from theirs', async (t) =>
   await audit.close()
   t.equal(kept.length, 1)
   t.match(faults, [{ kind: 'checkpoint_failed', code: 'ENOTDIR' }])
+})
+
+t.test('a place that hangs holds no record, no file and no note beside it', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  const elsewhere = join(directory, 'kept', 'notes')
+  const asked: string[] = []
+  const faults: AuditFault[] = []
+  const places = createSecondPlaces({
+    checkpoints: { path: elsewhere, store: true, log: false },
+    instance: 'one',
+    store: {
+      keepCheckpoint: (_instance, note) => {
+        asked.push(note)
+        return new Promise(() => undefined)
+      },
+    },
+    log: () => t.fail('not wanted'),
+    limitMs: 300,
+  })
+  let now = Date.parse('2026-03-01T23:59:59.000Z')
+  const audit = await createAudit({
+    config,
+    now: () => now,
+    onCheckpoint: places.publish,
+    onFault: (fault) => faults.push(fault),
+  })
+  for (let day = 0; day < 3; day += 1) {
+    await audit.record({ event: 'fhir.access', outcome: 'success', count: day })
+    now += 86_400_000
+  }
+  await audit.close()
+  const names = readdirSync(directory)
+  t.equal(names.filter((name) => name.endsWith('.jsonl')).length, 4)
+  t.equal(names.filter((name) => name.endsWith('.checkpoints')).length, 4)
+  t.equal(asked.length, 1, 'no second one waits beside the one that hangs')
+  t.ok(faults.length > 0)
+  t.ok(faults.every(({ kind, code }) => kind === 'checkpoint_failed' && code === 'ETIMEDOUT'))
+  const keptNotes = readFileSync(elsewhere, 'utf8')
+  const { logs } = await verifyAudit({ directory, publicKey, keptNotes })
+  t.match(logs, [{ records: 5, sealed: 5, kept: 5, faults: [] }], 'the other place has them')
+})
+
+t.test('a place that is slow gets the newest of those that waited', async (t) => {
+  const kept: string[] = []
+  const going = Promise.withResolvers<void>()
+  const keep = createPlace(
+    'slow',
+    async (note) => {
+      await going.promise
+      kept.push(note)
+    },
+    5000,
+  )
+  const notes = ['one', 'two', 'three'].map(keep)
+  going.resolve()
+  await Promise.all(notes)
+  t.strictSame(kept, ['one', 'three'])
+  await keep('four')
+  t.strictSame(kept, ['one', 'three', 'four'])
+})
+
+t.test('a log is read as each collector keeps it', async (t) => {
+  const config = auditConfig()
+  const { directory } = config.audit
+  const notes: string[] = []
+  const logged: string[] = []
+  const places = createSecondPlaces({
+    checkpoints: { store: false, log: true },
+    instance: 'one',
+    store: { keepCheckpoint: async () => true },
+    log: (line) =>
+      logged.push(JSON.stringify({ level: 'info', event: 'audit.checkpoint', ...line })),
+  })
+  const audit = await createAudit({
+    config,
+    onCheckpoint: async (checkpoint, note) => {
+      notes.push(note)
+      await places.publish(checkpoint, note)
+    },
+  })
+  await audit.close()
+  const expected = notes.join('\n')
+  t.equal(notes.length, 1)
+  const [line = ''] = logged
+  const members = JSON.parse(line) as object
+  const kept = {
+    'notes with CRLF': expected.replaceAll('\n', '\r\n'),
+    'the line itself': line,
+    CRI: `2026-11-27T03:00:00.0Z stdout F ${line}`,
+    'docker compose': `smart-bff-0  | ${line}`,
+    'kubectl --prefix': `[pod/smart-bff-0/smart-bff] ${line}`,
+    syslog: `Nov 27 03:00:00 host smart-bff[17]: ${line}\r\n`,
+    'docker json-file': JSON.stringify({ log: `${line}\n`, stream: 'stdout', time: 'x' }),
+    journald: JSON.stringify({ _PID: '17', MESSAGE: line }),
+    'a pipeline that parsed it': JSON.stringify({ kubernetes: { pod: 'x' }, ...members }),
+    'in an object of its own': JSON.stringify({ labels: {}, log: members }),
+    'a text in a text': JSON.stringify({ message: JSON.stringify({ log: line }) }),
+  }
+  for (const [form, text] of Object.entries(kept)) {
+    t.equal(readKeptNotes(`noise\n{"event":"process.started"}\n${text}\n{"x`), expected, form)
+  }
+  for (const text of [
+    '',
+    'hello\n',
+    '{"event":"audit.checkpoint"}',
+    'audit.checkpoint {{{',
+    '[]',
+  ]) {
+    t.equal(readKeptNotes(text), '', text)
+  }
+  t.equal(readKeptNotes(line.replace('smart-bff/audit/one', 'John Smith')), '')
+  const said = async (text: string, instance?: string) => {
+    let output = ''
+    const key = publicKey.export({ type: 'spki', format: 'pem' })
+    const code = await runAuditVerify(
+      { directory, key, kept: { name: 'app.log', text }, instance },
+      { write: (more: string) => (output += more) },
+    )
+    return { code, output }
+  }
+  t.match(await said(`x ${line}`), { code: 0, output: /^one: whole, .* head [0-9a-f]{64}\n$/ })
+  const nothing = /^one: whole.*\nNOT COMPARED: no checkpoint was found in app\.log\.\n$/
+  t.match(await said('hello'), { code: 1, output: nothing }, 'the wrong file is no proof')
+  const another = line.replace('smart-bff/audit/one', 'smart-bff/audit/two')
+  t.match(await said(another, 'one'), { code: 1, output: nothing })
+  t.match(await said(another), {
+    code: 1,
+    output: /^one: whole, .*; no checkpoint of it was kept elsewhere\ntwo: BROKEN/,
+  })
 })
 
 t.test('a pipe that nobody reads is told as a place that fails, and holds nobody', async (t) => {

@@ -63,6 +63,38 @@ const table: [args: string[], expected: object][] = [
   [['contract', '--tenant=north'], { kind: 'contract', tenant: 'north' }],
   [['matrix', '--json'], { kind: 'matrix', tenant: undefined, json: true }],
   [['contract'], { kind: 'misused', sentence: 'contract needs --tenant' }],
+  [
+    ['check', '--print=yes'],
+    { kind: 'misused', sentence: '--print takes no value', about: 'check' },
+  ],
+  [['keys', 'new', '--kind', 'session', '--raw=true'], { kind: 'misused' }],
+  [['--version=false'], { kind: 'misused', sentence: '--version takes no value' }],
+  [['-h', '--help'], { kind: 'misused', sentence: '--help was given twice' }],
+  [
+    ['revoke', '--all=false', '--reason', 'maintenance'],
+    { kind: 'misused', sentence: '--all takes no value', about: 'revoke' },
+  ],
+  [
+    ['revoke', '--tenant', 'north', '--tenant', 'south', '--reason', 'maintenance'],
+    { kind: 'misused', sentence: '--tenant was given twice' },
+  ],
+  [
+    ['revoke', '--tenant', 'north', '--user', '--reason', 'incident'],
+    { kind: 'misused', sentence: '--user needs a value' },
+  ],
+  [
+    ['revoke', '--tenant=north', '--user=', '--reason', 'incident'],
+    { kind: 'misused', sentence: '--user needs a value' },
+  ],
+  [['audit', 'search', '--json=true', 'x'], { kind: 'misused', sentence: '--json takes no value' }],
+  [
+    ['audit', 'search', '--patient', '--json'],
+    { kind: 'misused', sentence: '--patient needs a value' },
+  ],
+  [
+    ['audit', 'search', '--patient=-1', '--from', '2026-03-01'],
+    { kind: 'audit-search', wanted: { patient: '-1', from: '2026-03-01' }, directories: [] },
+  ],
   [['check', 'now'], { kind: 'misused', sentence: 'unknown command "check now"' }],
 ]
 

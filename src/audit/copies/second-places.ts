@@ -3,9 +3,8 @@ import { dirname } from 'node:path'
 import type { Config } from '../../config/schema/config.ts'
 import type { Store } from '../../store/store.ts'
 import type { Checkpoint } from '../checkpoints.ts'
-import { originStart, splitNotes } from '../checkpoints.ts'
 import { makeFolder } from '../folder.ts'
-import { readNotes } from '../seals.ts'
+import { createPlace } from './place.ts'
 
 /**
  * The second places of each signed checkpoint: a file on another disk, the store that all replicas share, the
@@ -13,7 +12,7 @@ import { readNotes } from '../seals.ts'
  * that reads them names the first record that is missing.
  */
 export interface SecondPlaces {
-  /** Every place is tried; throws the first fault, after the others have theirs. */
+  /** Every place is tried, for five seconds; throws the first fault, after the others have theirs. */
   readonly publish: (checkpoint: Checkpoint, note: string) => Promise<void>
 }
 
@@ -23,6 +22,7 @@ export interface SecondPlacesDeps {
   readonly store: Pick<Store, 'keepCheckpoint'>
   /** One line of the application log. */
   readonly log: (line: LoggedCheckpoint) => void
+  readonly limitMs?: number
 }
 
 /** All that a note says; the signature without the `=` at its end. */
@@ -34,14 +34,18 @@ export interface LoggedCheckpoint {
 }
 
 export function createSecondPlaces(deps: SecondPlacesDeps): SecondPlaces {
-  const { checkpoints, instance, store, log } = deps
+  const { checkpoints, instance, store, log, limitMs = 5000 } = deps
+  const { path } = checkpoints
+  const places = [
+    ...(path === undefined ? [] : [createPlace(path, (note) => appendTo(path, note), limitMs)]),
+    ...(checkpoints.store
+      ? [createPlace('the store', (note) => keepIn(store, instance, note), limitMs)]
+      : []),
+  ]
   return {
     publish: async (checkpoint, note) => {
       if (checkpoints.log) log(loggedCheckpoint(checkpoint, note))
-      const results = await Promise.allSettled([
-        checkpoints.path === undefined ? undefined : appendTo(checkpoints.path, note),
-        checkpoints.store ? keepIn(store, instance, note) : undefined,
-      ])
+      const results = await Promise.allSettled(places.map((keep) => keep(note)))
       for (const result of results) if (result.status === 'rejected') throw result.reason
     },
   }
@@ -73,56 +77,4 @@ async function keepIn(
 function loggedCheckpoint({ origin, head }: Checkpoint, note: string): LoggedCheckpoint {
   const signature = note.slice(note.lastIndexOf(' ') + 1).replace(/=*\n$/, '')
   return { origin, records: head.seq, head: head.hash, signature }
-}
-
-/** Notes as they were kept: as such, or as lines of the application log among any others. */
-export function readKeptNotes(text: string): string {
-  const logged = text.split('\n').flatMap((line) => noteOfLogLine(line) ?? [])
-  const notes = splitNotes(text.replaceAll(/^\{.*$/gm, '')).filter(isOurs)
-  return [...notes, ...logged].join('\n')
-}
-
-/** Whatever else a log holds is no note. */
-const isOurs = (note: string): boolean => note.startsWith(originStart)
-
-const form = {
-  origin: /^[^\s]{1,200}$/,
-  records: /^\d{1,16}$/,
-  head: /^[0-9a-f]{64}$/,
-  signature: /^[A-Za-z0-9+/]{91}$/,
-}
-
-function noteOfLogLine(line: string): string | undefined {
-  if (!line.startsWith('{') || !line.includes('"audit.checkpoint"')) return undefined
-  try {
-    const { origin, records, head, signature } = JSON.parse(line)
-    const said = { origin, records: String(records), head, signature }
-    const whole = Object.entries(form).every(([name, rule]) => rule.test(Object(said)[name]))
-    return whole
-      ? `${origin}\n${said.records}\n${head}\n\n\u2014 ${origin} ${signature}=\n`
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** What the configured places hold now. A place that cannot be read is named, and the others still count. */
-export async function collectKeptNotes(
-  { path, store: inStore }: Config['audit']['checkpoints'],
-  store: Pick<Store, 'listCheckpoints'> | undefined,
-): Promise<{ readonly notes: string; readonly unread: readonly string[] }> {
-  const notes: string[] = []
-  const unread: string[] = []
-  const read = async (place: string, work: () => Promise<string>): Promise<void> => {
-    try {
-      notes.push(readKeptNotes(await work()))
-    } catch {
-      unread.push(place)
-    }
-  }
-  if (path !== undefined) await read(path, () => readNotes(path))
-  if (inStore && store !== undefined) {
-    await read('the store', async () => (await store.listCheckpoints()).join('\n'))
-  }
-  return { notes: notes.join('\n'), unread }
 }

@@ -102,15 +102,16 @@ export function createIngest(database: DatabaseSync, directory: string): Ingest 
     let skip = compressed ? file.bytes : 0
     let { bytes } = file
     const source = compressed ? undefined : createReadStream(path, { start: bytes })
-    for await (const { lines, ended, damaged } of readLines(path, source)) {
+    for await (const { lines, ended, damaged, omitted = 0 } of readLines(path, source)) {
       if (damaged) files.advance(file, bytes, 1)
       if (!ended) break
-      const fresh = lines.filter((line) => {
+      const fresh = lines.filter((line, index) => {
         const known = skip > 0
-        skip -= known ? line.length + 1 : 0
+        const length = line.length + 1 + (index === 0 ? omitted : 0)
+        if (known) skip -= length
+        else bytes += length
         return !known
       })
-      bytes += fresh.reduce((sum, line) => sum + line.length + 1, 0)
       inTransaction(database, () => {
         const unreadable = fresh.filter((line) => !insert(file.id, line)).length
         files.advance(file, bytes, unreadable)

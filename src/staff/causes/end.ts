@@ -99,6 +99,10 @@ export const endCauses: CauseTexts = {
     'The process ended without closing its log: a crash, a kill or a power cut.',
     'Look why. Records after the last checkpoint may be missing.',
   ),
+  files_gone: cause(
+    'All files of this replica were gone; its log goes on behind their last checkpoint.',
+    'Look for the record that retention removed each. Without one, tell the security team.',
+  ),
   torn_line: cause(
     'A record was half written when the process ended.',
     'It was set aside beside the file; nothing was answered for it.',
