@@ -16,6 +16,8 @@ export interface ForwardProxy {
   refused(): number
   /** Takes what is asked and answers nothing, or again. */
   answers(answers: boolean): void
+  /** Breaks every tunnel that is open. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -57,6 +59,9 @@ export async function startForwardProxy(options: ForwardProxyOptions = {}): Prom
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   const credentials =
     user === undefined ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`
   return {
@@ -66,10 +71,11 @@ export async function startForwardProxy(options: ForwardProxyOptions = {}): Prom
     answers: (answers) => {
       silent = !answers
     },
+    cut,
     close: async () => {
       const closed = once(server, 'close')
       server.close()
-      for (const socket of sockets) socket.destroy()
+      cut()
       await closed
     },
   }
