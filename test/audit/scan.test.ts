@@ -105,3 +105,44 @@ t.test('records that a clock before midnight wrote into the next file are found'
   )
   t.same(found, [7])
 })
+
+t.test(
+  'records of a clock that was ahead, and was put right, are found when that day is past',
+  async (t) => {
+    const config = auditConfig()
+    const { directory } = config.audit
+    let now = began
+    const day = async (count: number, at: number) => {
+      const audit = await createAudit({ config, now: () => now })
+      now = at
+      await audit.record(read(count))
+      await audit.close()
+    }
+    for (const count of [0, 1, 2]) await day(count, (now = began + count * dayMs))
+    // A month ahead at its start, and right again at the first record.
+    now = began + 30 * dayMs
+    await day(3, began + 3 * dayMs)
+    await day(4, (now = began + 31 * dayMs))
+    await day(5, (now = began + 32 * dayMs))
+    const found: unknown[] = []
+    const scan = await scanAudit(
+      [directory],
+      { limit: 10, event: 'fhir.access', from: began + dayMs, to: began + 4 * dayMs },
+      ({ record }) => found.push(record.count) > 0,
+    )
+    t.same(found, [1, 2, 3])
+    t.ok(scan.passed > 0, 'files of other days are passed over, and counted')
+  },
+)
+
+t.test('whoever has seen enough ends it', async (t) => {
+  const { directory } = await twoInstances()
+  const found: unknown[] = []
+  const scan = await scanAudit(
+    [directory],
+    { limit: 100, event: 'fhir.access' },
+    ({ record }) => found.push(record.count) < 2,
+  )
+  t.same(found, [0, 5])
+  t.match(scan, { files: 2, found: 2, more: true })
+})

@@ -1,10 +1,20 @@
 import { createPublicKey } from 'node:crypto'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { createAudit } from '../../src/audit/audit.ts'
+import { genesis, link } from '../../src/audit/chain.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { readArguments } from '../../src/cli/arguments.ts'
 import { commandNames, helpOf } from '../../src/cli/help.ts'
@@ -24,6 +34,7 @@ function write(raw: Raw): string {
   return path
 }
 
+const mainPath = new URL('../../src/main.ts', import.meta.url).pathname
 const run = (args: string[], env: Record<string, string> = {}) => runMain(args, env).ended()
 
 t.test('check: a valid configuration', async (t) => {
@@ -198,6 +209,83 @@ t.test('audit search: with the configuration by a patient, and recorded', async 
     t.equal(no.code, 78, day)
     t.match(no.stderr, /--to must be a time/)
   }
+})
+
+t.test('audit search: a user who is known by the subject of his id_token alone', async (t) => {
+  const directory = join(folder, 'subjects')
+  const iss = 'http://127.0.0.1:9001/fhir'
+  const path = write(rawConfig({ iss, root: { audit: { directory } } }))
+  const loaded = loadConfig({ path, env: {}, readFile: (file) => readFileSync(file, 'utf8') })
+  if (!loaded.ok) throw new Error('the configuration is not valid')
+  const audit = await createAudit({ config: loaded.config })
+  const users = [
+    { issuer: iss, subject: 'subject-1', fhirUser: undefined, kind: undefined },
+    { issuer: iss, subject: 's', fhirUser: `${iss}/Practitioner/7`, kind: 'practitioner' },
+    { issuer: undefined, subject: 's', fhirUser: 'RelatedPerson/3', kind: undefined },
+  ] as const
+  for (const user of users) {
+    await audit.record({ event: 'fhir.access', outcome: 'success', tenant: 'north', user })
+  }
+  await audit.close()
+  const env = { SMART_BFF_CONFIG: path }
+  for (const user of ['subject-1', 'Practitioner/7', 'RelatedPerson/3']) {
+    const args = ['audit', 'search', '--user', user, '--event', 'fhir.access', '--by', 'jane']
+    const said = await run(args, env)
+    t.match(said, { code: 0, stdout: /^[^\n]+\n$/, stderr: /^1 record; / }, user)
+  }
+  const gone = ['audit', 'search', '--patient', 'x', '--tenant', 'closed', '--by', 'jane']
+  t.match(await run(gone, env), { code: 0, stderr: /^0 records; / }, 'a tenant of before')
+})
+
+t.test('an account without a name: nothing is done before it is said who asks', async (t) => {
+  const directory = join(folder, 'nameless')
+  const store = { redis: { url: 'redis://127.0.0.1:1' } }
+  const path = write(rawConfig({ root: { audit: { directory }, store } }))
+  const preload = join(folder, 'nameless.mjs')
+  // What Node does under a number that no account has.
+  writeFileSync(
+    preload,
+    `import os from 'node:os'
+    import { syncBuiltinESMExports } from 'node:module'
+    os.userInfo = () => { throw Object.assign(new Error('x'), { code: 'ERR_SYSTEM_ERROR' }) }
+    syncBuiltinESMExports()`,
+  )
+  for (const args of [
+    ['revoke', '--all', '--reason', 'maintenance'],
+    ['audit', 'search', '--patient', 'pat-4711'],
+  ]) {
+    const options = { nodeArgs: ['--import', preload] }
+    const said = await runMain(args, { SMART_BFF_CONFIG: path }, options).ended()
+    const stderr = /^smart-bff: this account has no name: say with --by who you are\.\n$/
+    t.match(said, { code: 78, stdout: '', stderr }, args.join(' '))
+  }
+})
+
+t.test('a reader that leaves, as head does, ends a search quietly', async (t) => {
+  const directory = mkdtempSync(join(folder, 'long-'))
+  let head = genesis
+  let text = ''
+  for (let count = 0; count < 20_000; count += 1) {
+    const next = link(
+      head,
+      `"time":"2026-03-01T10:00:00.000Z","event":"staff.searched","outcome":"success","instance":"one"`,
+    )
+    head = next.head
+    text += `${next.line}\n`
+  }
+  writeFileSync(join(directory, '2026-03-01.one.jsonl'), text)
+  const running = runMain(['audit', 'search', directory, '--limit', '20000', '--json'])
+  running.child.stdout?.once('data', () => running.child.stdout?.destroy())
+  const said = await running.ended()
+  t.equal(said.code, 0)
+  t.match(said.stderr, /^\d+ records, and there are more \(--limit\); [^\n]+\n$/)
+  const full = openSync('/dev/full', 'w')
+  const onFullDisk = spawnSync(process.execPath, [mainPath, 'audit', 'search', directory], {
+    stdio: ['ignore', full, 'pipe'],
+  })
+  closeSync(full)
+  t.equal(onFullDisk.status, 69)
+  t.match(String(onFullDisk.stderr), 'smart-bff: the output is not whole: no space left')
 })
 
 t.test('preflight: exit code 1, a plain table on a pipe, and progress beside it', async (t) => {

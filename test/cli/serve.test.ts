@@ -335,6 +335,23 @@ t.test(
   },
 )
 
+t.test('SIGHUP when nobody reads standard error any more: it goes on serving', async (t) => {
+  const operations = await freePort()
+  const { path } = write({ operations: { listen: { host: '127.0.0.1', port: operations } } })
+  const running = start(path)
+  await running.says(/smart-bff serves/)
+  running.child.stderr?.destroy()
+  writeFileSync(path, 'publicUrl: [')
+  for (let signals = 0; signals < 3; signals += 1) {
+    running.child.kill('SIGHUP')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  t.equal(running.child.exitCode, null)
+  t.equal((await fetch(`http://127.0.0.1:${operations}/healthz`)).status, 200)
+  running.child.kill('SIGTERM')
+  t.equal((await running.ended()).code, 0)
+})
+
 t.test('SIGTERM: not ready while draining, still answering, then gone', async (t) => {
   const operations = await freePort()
   const port = await freePort()

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { originOf } from '../../src/audit/checkpoints.ts'
+import { auditFileName, readFileName } from '../../src/audit/file-names.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { loadRaw, rawConfig, rawKeys, rawTenant, testConfig } from '../support/config.ts'
@@ -41,6 +43,17 @@ t.test('values from the environment and from files', (t) => {
   const config = loaded.ok ? loaded.config : undefined
   t.equal(config?.tenants[0]?.client.id, 'abc')
   t.equal(config?.keys.session[0]?.reveal(), key, 'one newline at the end is not the value')
+  t.end()
+})
+
+t.test('the longest name of a replica still names the files of its commands', (t) => {
+  const named = (instance: string) => load(JSON.stringify({ ...rawConfig(), instance }))
+  const longest = 'r'.repeat(100)
+  t.equal(named(longest).ok, true)
+  t.match(faultsOf(named(`${longest}r`)), [{ key: 'instance' }])
+  const file = auditFileName('2026-03-01', 2, `${longest}.command`)
+  t.match(readFileName(file.name), { instance: `${longest}.command`, part: 2 })
+  t.ok(originOf(longest).length <= 128, 'its checkpoints stand in the log')
   t.end()
 })
 

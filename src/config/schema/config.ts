@@ -117,7 +117,8 @@ export const configSchema = z.strictObject({
   listen: listen.prefault({ host: '0.0.0.0', port: 3000 }),
   instance: z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'letters, digits, dot, _ and -, at most 128')
+    // With `.command` behind it, or an origin in front, it still is a name of a file and a word of the log.
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'letters, digits, dot, _ and -, at most 100')
     .default('smart-bff'),
   operations: z
     .strictObject({
