@@ -1,4 +1,5 @@
-import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
+import { Agent, Pool, ProxyAgent, request, type Dispatcher } from 'undici'
+import type { Secret } from '../config/secret.ts'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { SmartBffError } from '../errors.ts'
 
@@ -63,6 +64,25 @@ export function tlsOf({ ca, clientCertificate }: Outbound): Record<string, unkno
   }
 }
 
+/**
+ * By way of the site's proxy. undici gives a proxy five minutes to open a tunnel, and whatever needs one waits behind it;
+ * so one that says nothing is given up as soon as a server that does not let us in.
+ */
+export function proxied(
+  proxy: Secret,
+  outbound: Outbound,
+  options: Pool.Options & { readonly connectTimeoutMs: number },
+): ProxyAgent {
+  const { connectTimeoutMs: limitMs, ...others } = options
+  return new ProxyAgent({
+    ...others,
+    uri: proxy.reveal(),
+    requestTls: tlsOf(outbound),
+    connectTimeout: limitMs,
+    clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: limitMs }),
+  })
+}
+
 function oauthDispatcher(tenant: Tenant): Agent | ProxyAgent {
   const options = {
     allowH2: false,
@@ -72,9 +92,7 @@ function oauthDispatcher(tenant: Tenant): Agent | ProxyAgent {
     maxResponseSize: anyAnswerBytesMax,
   }
   const { proxy } = tenant.upstream
-  if (proxy !== undefined) {
-    return new ProxyAgent({ ...options, uri: proxy.reveal(), requestTls: tlsOptions(tenant) })
-  }
+  if (proxy !== undefined) return proxied(proxy, tenant.upstream, { ...options, connectTimeoutMs })
   return new Agent({ ...options, connect: { timeout: connectTimeoutMs, ...tlsOptions(tenant) } })
 }
 

@@ -1,8 +1,8 @@
-import { Pool, ProxyAgent } from 'undici'
+import { Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Tenant } from '../config/schema/tenant.ts'
 import { quirksOf } from '../ehr/quirks.ts'
-import { tlsOptions } from '../ehr/http.ts'
+import { proxied, tlsOptions } from '../ehr/http.ts'
 import type { Budget } from './resilience/budget.ts'
 import { createDeadlines } from './resilience/deadlines.ts'
 import { headerBytesMax } from './resilience/reading.ts'
@@ -149,7 +149,7 @@ function createPool(tenant: Tenant, origin: string, reading: Reading): Dispatche
   }
   const timeout = Math.min(connectTimeoutMsMax, timeoutMs)
   if (proxy !== undefined) {
-    return new ProxyAgent({ ...options, uri: proxy.reveal(), requestTls: tlsOptions(tenant) })
+    return proxied(proxy, tenant.upstream, { ...options, connectTimeoutMs: timeout })
   }
   const connect = { timeout, ...tlsOptions(tenant), onread: reading }
   return new Pool(origin, { ...options, connect })

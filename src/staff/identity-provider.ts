@@ -12,9 +12,9 @@ import {
   randomState,
 } from 'openid-client'
 import type { Configuration } from 'openid-client'
-import { Agent, fetch as fetchThrough, ProxyAgent, type RequestInit } from 'undici'
+import { Agent, fetch as fetchThrough, type RequestInit } from 'undici'
 import type { Secret } from '../config/secret.ts'
-import { type Outbound, tlsOf } from '../ehr/http.ts'
+import { type Outbound, proxied, tlsOf } from '../ehr/http.ts'
 import type { PendingSignIn } from './staff-session.ts'
 
 /** OpenID Connect, authorization code flow with PKCE, state and nonce (OpenID Connect Core 3.1). */
@@ -90,12 +90,14 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
 }
 
 /** Through the proxy, with the authorities and the client certificate that the configuration names. */
+const connectTimeoutMs = 5_000
+
 function outboundFetch(options: Outbound): (url: string, init: object) => Promise<Response> {
-  const tls = tlsOf(options)
+  const { proxy } = options
   const dispatcher =
-    options.proxy === undefined
-      ? new Agent({ connect: tls })
-      : new ProxyAgent({ uri: options.proxy.reveal(), requestTls: tls })
+    proxy === undefined
+      ? new Agent({ connect: { timeout: connectTimeoutMs, ...tlsOf(options) } })
+      : proxied(proxy, options, { connectTimeoutMs })
   return async (url, init) => {
     const given: RequestInit = { ...init, dispatcher }
     return fetchThrough(url, given)

@@ -164,6 +164,23 @@ t.test('a launch, reads and the end: discovery, token, keys, data, revocation', 
   )
 })
 
+t.test('a proxy that opens no tunnel any more, and then again', async (t) => {
+  await start(t)
+  const { id: patient } = sandbox.patient('amara')
+  const browser = openBrowser(t)
+  const { launch } = await browser.launch({ patient })
+  const read = async (): Promise<number> =>
+    (await browser.fetch(`/fhir/${launch}/Patient/${patient}`)).status
+  t.equal(await read(), 200)
+  t.teardown(() => proxy.answers(true))
+  proxy.answers(false)
+  proxy.cut()
+  t.equal(await read(), 504, 'within the limit of a request to the EHR')
+  proxy.answers(true)
+  // What waits for a tunnel that never came is given up, and the next one is asked for.
+  await until(read, (status) => status === 200)
+})
+
 t.test('an EHR that does not know us, and a proxy that does not: a calm page', async (t) => {
   const wrong = new URL(proxy.url)
   wrong.password = 'hunter2'
