@@ -42,10 +42,18 @@ t.test('one that ends soon is a warning', async (t) => {
 })
 
 t.test('one that has ended, is not known, or is for another host fails', async (t) => {
+  // A bundle of which nothing is valid is no configuration.
+  const { cert: another } = newCertificate()
   const expired = await listen(t, { notAfter: new Date(Date.now() - dayMs / 2) })
-  t.match(await look(expired.url, { ca: expired.ca }), { outcome: 'fail', sentence: /has expired/ })
+  t.match(await look(expired.url, { ca: expired.ca + another }), {
+    outcome: 'fail',
+    sentence: /has expired/,
+  })
   const early = await listen(t, { notBefore: new Date(Date.now() + dayMs) })
-  t.match(await look(early.url, { ca: early.ca }), { outcome: 'fail', sentence: /not valid yet/ })
+  t.match(await look(early.url, { ca: early.ca + another }), {
+    outcome: 'fail',
+    sentence: /not valid yet/,
+  })
   const unknown = await listen(t)
   t.match(await look(unknown.url), { outcome: 'fail', sentence: /upstream\.ca/ })
   const other = await listen(t, { host: 'other.example' })
