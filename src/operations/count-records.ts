@@ -1,6 +1,8 @@
 import type { Audit, AuditEvent } from '../audit/event.ts'
 import type { Matrix } from './matrix.ts'
-import type { LaunchOutcome, Metrics } from './metrics.ts'
+import { launchOutcomes } from './metric-definitions.ts'
+import type { FhirDecision, LaunchOutcome } from './metric-definitions.ts'
+import type { Metrics } from './metrics.ts'
 
 /**
  * Metrics and launch matrix hear what the audit hears: one story, counted twice, never two stories. What could not be recorded is not
@@ -46,11 +48,8 @@ function countFhir(event: AuditEvent, metrics: Metrics): void {
   })
 }
 
-function decisionOf({ outcome }: AuditEvent): 'allowed' | 'refused' | 'failed' {
+function decisionOf({ outcome }: AuditEvent): FhirDecision {
   return outcome === 'success' ? 'allowed' : outcome
 }
 
-const launchOutcomes = ['received', 'authorized', 'refused', 'failed'] as const
-
-const isLaunchOutcome = (what: string): what is LaunchOutcome =>
-  launchOutcomes.some((outcome) => outcome === what)
+const isLaunchOutcome = (what: string): what is LaunchOutcome => launchOutcomes.has(what)

@@ -5,7 +5,7 @@ import { errorTable } from '../errors.ts'
 import { resourceTypes } from '../smart/tables/resource-types.ts'
 import type { Watched } from './metrics.ts'
 import { createSeriesCounter, createSeriesHistogram } from './series.ts'
-import type { Labels } from './series.ts'
+import type { Labels, WordOf } from './series.ts'
 import { storeOperations } from './store-operations.ts'
 
 /** Every metric of ours with its help, labels and their words; dashboard and alerts are checked against this (config/grafana). */
@@ -14,11 +14,28 @@ const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 /** The store and the audit answer within a millisecond where all is well. */
 const fastBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
-const words = <Name extends string>(name: Name, list: string) =>
-  [name, new Set(list.split(' '))] as const
+const words = <const Name extends string, const Word extends string>(name: Name, ...list: Word[]) =>
+  [name, new Set(list)] as const
 const interaction = ['interaction', interactions] as const
-const decision = words('decision', 'allowed refused failed')
+const decision = words('decision', 'allowed', 'refused', 'failed')
 const operation = ['operation', storeOperations] as const
+const launchOutcome = words('outcome', 'received', 'authorized', 'refused', 'failed')
+const upstreamOutcome = words(
+  'outcome',
+  ...(['2xx', '3xx', '4xx', '5xx', 'timeout', 'unreachable'] as const),
+)
+const refreshResult = words('result', 'refreshed', 'refused', 'uncertain')
+const auditCopy = words('copy', 'stream', 'stdout', 'repository')
+const reloadResult = words('result', 'applied', 'refused')
+
+export type FhirDecision = WordOf<typeof decision>
+export type LaunchOutcome = WordOf<typeof launchOutcome>
+export type UpstreamOutcome = WordOf<typeof upstreamOutcome> | 'other'
+export type RefreshResult = WordOf<typeof refreshResult>
+export type AuditCopy = WordOf<typeof auditCopy>
+export type ReloadResult = WordOf<typeof reloadResult>
+
+export const launchOutcomes: ReadonlySet<string> = launchOutcome[1]
 
 export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) {
   const make = makers(registry)
@@ -27,7 +44,7 @@ export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) 
   return {
     buildInfo: gauge('build_info', 'Always 1.', ['version', 'node']),
     launches: counter('launches_total', 'Launches by what became of them.', [
-      words('outcome', 'received authorized refused failed'),
+      launchOutcome,
       tenant,
       ['code', new Set(['none', ...Object.keys(errorTable)])],
     ]),
@@ -47,12 +64,12 @@ export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) 
     upstreamSeconds: histogram(
       'upstream_seconds',
       'Time of the EHR to answer a FHIR request.',
-      [tenant, words('outcome', '2xx 3xx 4xx 5xx timeout unreachable')],
+      [tenant, upstreamOutcome],
       secondsBuckets,
     ),
     circuitOpen: gauge('circuit_open', '1 while requests to the EHR are cut off.', ['tenant']),
     refreshes: counter('token_refreshes_total', 'Token refreshes by result.', [
-      words('result', 'refreshed refused uncertain'),
+      refreshResult,
       tenant,
     ]),
     refreshWaits: histogram(
@@ -72,7 +89,7 @@ export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) 
     auditCopyLost: counter(
       'audit_copy_lost_total',
       'Records that a copy of the audit did not get.',
-      [words('copy', 'stream stdout repository')],
+      [auditCopy],
     ),
     auditRefused: counter('audit_refused_total', 'Records that could not be written.', []),
     auditSeconds: histogram(
@@ -81,9 +98,7 @@ export function defineMetrics(registry: Registry, tenants: ReadonlySet<string>) 
       [],
       fastBuckets,
     ),
-    reloads: counter('reloads_total', 'Reloads of the configuration by result.', [
-      words('result', 'applied refused'),
-    ]),
+    reloads: counter('reloads_total', 'Reloads of the configuration by result.', [reloadResult]),
     watch: watchers(make),
   }
 }

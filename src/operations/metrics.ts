@@ -1,29 +1,30 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { errorTable } from '../errors.ts'
 import { defineMetrics } from './metric-definitions.ts'
+import type * as words from './metric-definitions.ts'
 
 /**
  * The metrics, each with a small typed function. A label is a word of a closed list: what a stranger sent counts as
  * `other`, so neither the number of series nor their names can be driven from outside (DESIGN rules 1, 17).
  */
 export interface Metrics {
-  launch(outcome: LaunchOutcome, tenant: string, code?: string): void
+  launch(outcome: words.LaunchOutcome, tenant: string, code?: string): void
   fhirRequest(request: FhirRequest): void
-  upstream(tenant: string, outcome: UpstreamOutcome, seconds: number): void
-  refresh(result: RefreshResult, tenant: string): void
+  upstream(tenant: string, outcome: words.UpstreamOutcome, seconds: number): void
+  refresh(result: words.RefreshResult, tenant: string): void
   /** How long a request waited for a refresh, its own or another's. */
   refreshWait(seconds: number): void
   storeAnswer(operation: string, seconds: number): void
   storeFault(operation: string): void
   auditRefused(count: number): void
-  /** Records that a copy of the audit (the stream, standard output, the repository) did not get. */
-  auditCopyLost(copy: string, count: number): void
+  /** Records that a copy of the audit did not get. */
+  auditCopyLost(copy: words.AuditCopy | 'other', count: number): void
   auditWritten(records: number, seconds: number): void
   circuit(tenant: string, open: boolean): void
   /** For people: since when, milliseconds since the epoch; undefined while it is closed. */
   circuitOpenSince(tenant: string): number | undefined
   activeLaunches(count: number): void
-  reload(result: 'applied' | 'refused'): void
+  reload(result: words.ReloadResult): void
   /** What is looked at when somebody asks for the metrics, and not before. */
   watch(read: () => Watched): void
   /** Prometheus text, version 0.0.4. */
@@ -39,14 +40,10 @@ export interface Watched {
   readonly auditUnsealed: number
 }
 
-export type LaunchOutcome = 'received' | 'authorized' | 'refused' | 'failed'
-export type RefreshResult = 'refreshed' | 'refused' | 'uncertain'
-export type UpstreamOutcome = '2xx' | '3xx' | '4xx' | '5xx' | 'timeout' | 'unreachable' | 'other'
-
 export interface FhirRequest {
   readonly resource: string | undefined
   readonly interaction: string | undefined
-  readonly decision: 'allowed' | 'refused' | 'failed'
+  readonly decision: words.FhirDecision
   readonly tenant: string
   readonly seconds: number
 }

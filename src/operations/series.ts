@@ -5,19 +5,28 @@ import type { Metric, Registry } from 'prom-client'
  * of the labels for each thing they count; here a series is found by its words alone, and prom-client, whose is the
  * text, is given them when somebody asks for the metrics.
  */
-export interface SeriesCounter<Of extends Labels> {
+export interface SeriesCounter<Of extends Labels> extends Counted<Of> {
   add(count: number, ...words: WordsOf<Of>): void
 }
 
-export interface SeriesHistogram<Of extends Labels> {
+export interface SeriesHistogram<Of extends Labels> extends Counted<Of> {
   observe(value: number, ...words: WordsOf<Of>): void
+}
+
+/** What may be asked for: dashboard and alerts are held against it. */
+interface Counted<Of extends Labels> {
+  readonly name: string
+  readonly counted: Of
 }
 
 /** Each label with its words. Any other word counts as `other`, so that nobody outside drives their number (rule 17). */
 export type Labels = readonly (readonly [name: string, words: ReadonlySet<string>])[]
 
-/** One for each label, in their order. */
-type WordsOf<Of extends Labels> = { readonly [Index in keyof Of]: string }
+/** One for each label, in their order: where the words of its list are known to the compiler, one of them, or `other`. */
+type WordsOf<Of extends Labels> = {
+  readonly [Index in keyof Of]: WordOf<Of[Index]> | 'other'
+}
+export type WordOf<Label> = Label extends readonly [string, ReadonlySet<infer Word>] ? Word : never
 
 export interface SeriesOptions<Of extends Labels> {
   readonly registry: Registry
@@ -42,6 +51,8 @@ export function createSeriesCounter<const Of extends Labels>(
     })),
   )
   return {
+    name,
+    counted: labels,
     add: (count, ...words) => {
       family.at(words).count += count
     },
@@ -76,6 +87,8 @@ export function createSeriesHistogram<const Of extends Labels>(
     }),
   )
   return {
+    name,
+    counted: labels,
     observe: (value, ...words) => {
       const series = family.at(words)
       let index = 0

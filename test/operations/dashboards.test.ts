@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { parser } from '@prometheus-io/lezer-promql'
+import { Registry } from 'prom-client'
 import t from 'tap'
 import { parse } from 'yaml'
+import { defineMetrics } from '../../src/operations/metric-definitions.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 
 /** Every query of the dashboard and of the alert rules asks for metrics and labels that exist. */
@@ -15,8 +17,8 @@ const targetLabels = ['job', 'instance']
 interface Asked {
   readonly metrics: ReadonlySet<string>
   readonly labels: ReadonlySet<string>
-  /** `outcome=~"failed|refused"`: label, and the words asked for. */
-  readonly words: readonly (readonly [label: string, word: string])[]
+  /** `outcome=~"failed|refused"`: of which metric, label, and the words asked for. */
+  readonly words: readonly (readonly [metric: string, label: string, word: string])[]
   readonly errors: number
 }
 
@@ -24,25 +26,28 @@ function readQuery(query: string): Asked {
   const text = query.replaceAll('$__rate_interval', '5m')
   const metrics = new Set<string>()
   const labels = new Set<string>()
-  const words: [string, string][] = []
+  const words: [string, string, string][] = []
   let errors = 0
-  let label = ''
+  let [metric, label] = ['', '']
   parser.parse(text).iterate({
     enter: ({ name, type, from, to }) => {
       const piece = text.slice(from, to)
       if (type.isError) errors += 1
-      if (name === 'Identifier') metrics.add(piece)
+      if (name === 'Identifier') metrics.add((metric = piece))
       if (name === 'LabelName') {
         labels.add(piece)
         label = piece
       }
       if (name === 'StringLiteral' && !piece.includes('$')) {
-        for (const word of piece.slice(1, -1).split('|')) words.push([label, word])
+        for (const word of piece.slice(1, -1).split('|')) words.push([metric, label, word])
       }
     },
   })
   return { metrics, labels, words, errors }
 }
+
+/** A histogram's series have the names of their parts. */
+const familyOf = (series: string): string => series.replace(/_(bucket|sum|count)$/, '')
 
 /** Series names as exposed, and the labels that each metric may carry. */
 async function exposed(): Promise<Map<string, Set<string>>> {
@@ -142,17 +147,24 @@ t.test('what is shown of a series is one of its labels', (t) => {
   t.end()
 })
 
-t.test('words that are asked for are words that are counted', (t) => {
-  const counted: Record<string, readonly string[]> = {
-    outcome: ['received', 'authorized', 'refused', 'failed', '5xx', 'timeout', 'unreachable'],
-    decision: ['allowed', 'refused', 'failed'],
-    result: ['refreshed', 'refused', 'uncertain', 'applied'],
-  }
-  for (const { title, expr } of queries) {
-    for (const [label, word] of readQuery(expr).words) {
-      t.ok(counted[label]?.includes(word), `${title}: ${label}="${word}"`)
-    }
-  }
+/** The closed lists of each metric, as they are counted by. */
+const lists = new Map(
+  Object.values(defineMetrics(new Registry(), new Set(['north']))).flatMap((metric) =>
+    'counted' in metric
+      ? [[metric.name, new Map<string, ReadonlySet<string>>(metric.counted)]]
+      : [],
+  ),
+)
+
+const isCounted = ([metric, label, word]: Asked['words'][number]): boolean =>
+  lists.get(familyOf(metric))?.get(label)?.has(word) === true
+
+t.test('words that are asked for are words that this metric counts', (t) => {
+  const asked = queries.flatMap(({ title, expr }) =>
+    readQuery(expr).words.map((words) => ({ title, words })),
+  )
+  t.ok(asked.length > 5)
+  for (const { title, words } of asked) t.ok(isCounted(words), `${title}: ${words.join(' ')}`)
   t.end()
 })
 
@@ -160,9 +172,9 @@ t.test('every metric of ours is on the dashboard or in an alert', async (t) => {
   const asked = new Set(queries.flatMap(({ expr }) => [...readQuery(expr).metrics]))
   for (const name of (await exposed()).keys()) {
     if (!name.startsWith('smart_bff_')) continue
-    const family = name.replace(/_(bucket|sum|count)$/, '')
+    const family = familyOf(name)
     t.ok(
-      [...asked].some((one) => one.replace(/_(bucket|sum|count)$/, '') === family),
+      [...asked].some((one) => familyOf(one) === family),
       family,
     )
   }
@@ -184,5 +196,8 @@ t.test('this check can fail', (t) => {
   t.ok(readQuery('sum by (').errors > 0)
   t.same([...readQuery('rate(smart_bff_nothing_total[5m])').metrics], ['smart_bff_nothing_total'])
   t.same([...readQuery('sum by (colour) (up)').labels], ['colour'])
+  const [word] = readQuery('smart_bff_launches_total{outcome="timeout"}').words
+  t.same(word, ['smart_bff_launches_total', 'outcome', 'timeout'])
+  t.notOk(word !== undefined && isCounted(word), "another metric's word")
   t.end()
 })
