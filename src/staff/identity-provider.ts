@@ -89,9 +89,9 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
   }
 }
 
-/** Through the proxy, with the authorities and the client certificate that the configuration names. */
 const connectTimeoutMs = 5_000
 
+/** Through the proxy, with the authorities and the client certificate that the configuration names. */
 function outboundFetch(options: Outbound): (url: string, init: object) => Promise<Response> {
   const { proxy } = options
   const dispatcher =

@@ -161,6 +161,28 @@ t.test('a place that is slow gets the newest of those that waited', async (t) =>
   t.strictSame(kept, ['one', 'three', 'four'])
 })
 
+t.test(
+  'what waited behind a fault is kept: the last note of a process has none behind it',
+  async (t) => {
+    const kept: string[] = []
+    const going = Promise.withResolvers<void>()
+    const keep = createPlace(
+      'full for a moment',
+      async (note) => {
+        await going.promise
+        if (note === 'one') throw new Error('full')
+        kept.push(note)
+      },
+      5000,
+    )
+    const notes = ['one', 'two'].map(keep)
+    going.resolve()
+    await Promise.all(notes)
+    t.strictSame(kept, ['two'], 'it covers the one before it')
+    await t.rejects(keep('one'), { message: 'full' })
+  },
+)
+
 t.test('a log is read as each collector keeps it', async (t) => {
   const config = auditConfig()
   const { directory } = config.audit

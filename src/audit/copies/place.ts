@@ -17,8 +17,13 @@ export function createPlace(
       while (next !== undefined) {
         const note = next
         next = undefined
-        // oxlint-disable-next-line no-await-in-loop -- one at a time
-        await keep(note)
+        try {
+          // oxlint-disable-next-line no-await-in-loop -- one at a time
+          await keep(note)
+        } catch (error) {
+          // A newer one covers it.
+          if (next === undefined) throw error
+        }
       }
     } finally {
       underway = undefined

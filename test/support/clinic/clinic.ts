@@ -35,6 +35,8 @@ export interface ClinicOptions {
   readonly accessTokenSeconds: number
   /** `upstream` of the tenant. */
   readonly timeoutMs: number
+  /** The default where it is not given. */
+  readonly connections?: number
   readonly circuitOpenSeconds: number
   /** The longest that a replica may run. */
   readonly limitMs: number
@@ -63,6 +65,7 @@ export async function openClinic(options: ClinicOptions): Promise<Clinic> {
     tenant: {
       upstream: {
         timeoutMs: options.timeoutMs,
+        ...(options.connections === undefined ? {} : { connections: options.connections }),
         circuit: { failures: 10, openSeconds: options.circuitOpenSeconds },
       },
     },

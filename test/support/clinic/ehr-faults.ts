@@ -2,8 +2,7 @@ import type { Clinic } from './clinic.ts'
 import type { ClinicFault } from './faults.ts'
 import { atLeast, connection, type Evidence, exactly, sinceNow } from './signs.ts'
 
-/** More is asked than its connections take at that pace: some wait in vain for their turn. */
-const noTurn = /^read: 503 data_unavailable$/
+const nothing = /^$/
 const unavailable = /: 50[0234] data_unavailable$/
 const unavailableOrBusy = /: (50[0234]|429) data_unavailable$/
 /** The EHR's own pages are down too, so a launch may end at one of them. */
@@ -17,7 +16,7 @@ export const createEhrFaults = (timeoutMs: number): readonly ClinicFault[] => [
     ...set({ where: 'fhir', kind: 'delay', delayMs: timeoutMs / 3 }, (clinic) =>
       slowAnswers(clinic, timeoutMs / 3),
     ),
-    maySee: noTurn,
+    maySee: nothing,
   },
   {
     name: 'the EHR is too slow',
