@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { launchHash } from '../../src/audit/pseudonyms.ts'
-import { rawMode } from '../support/config.ts'
+import { writingMode } from '../support/config.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { plainFetch } from '../support/http.ts'
 import { until } from '../support/until.ts'
@@ -21,22 +21,7 @@ const deployment = await startDeployment({
   nodeArgs: ['--import', new URL('../support/disk-faults.ts', import.meta.url).pathname],
   env: { DISK_FAULTS: control },
   limitMs: 240_000,
-  tenant: {
-    modes: [
-      rawMode({
-        scopes: ['launch', 'openid', 'fhirUser', 'patient/Patient.r', 'patient/Observation.rus'],
-        allow: [
-          { feature: 'Patient banner', resource: 'Patient', interactions: ['read'] },
-          {
-            feature: 'Vitals',
-            resource: 'Observation',
-            interactions: ['read', 'search-type', 'update'],
-            search: ['_count'],
-          },
-        ],
-      }),
-    ],
-  },
+  tenant: { modes: [writingMode()] },
   root: {
     logging: { level: 'warn' },
     operations: withStaff,

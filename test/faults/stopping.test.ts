@@ -1,5 +1,5 @@
 import t from 'tap'
-import { rawMode } from '../support/config.ts'
+import { writingMode } from '../support/config.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { until } from '../support/until.ts'
 
@@ -8,22 +8,7 @@ import { until } from '../support/until.ts'
  * record, and the audit closes behind all of it.
  */
 const deployment = await startDeployment({
-  tenant: {
-    modes: [
-      rawMode({
-        scopes: ['launch', 'openid', 'fhirUser', 'patient/Patient.r', 'patient/Observation.rus'],
-        allow: [
-          { feature: 'Patient banner', resource: 'Patient', interactions: ['read'] },
-          {
-            feature: 'Vitals',
-            resource: 'Observation',
-            interactions: ['search-type', 'update'],
-            search: ['_count'],
-          },
-        ],
-      }),
-    ],
-  },
+  tenant: { modes: [writingMode()] },
   root: { shutdownSeconds: 20, logging: { level: 'info' } },
 })
 t.teardown(() => deployment.close())

@@ -92,3 +92,18 @@ export const rawMode = (mode: Raw = {}): Raw => ({
   ],
   ...mode,
 })
+
+/** One that may change vital signs too. */
+export const writingMode = (): Raw =>
+  rawMode({
+    scopes: ['launch', 'openid', 'fhirUser', 'patient/Patient.r', 'patient/Observation.rus'],
+    allow: [
+      { feature: 'Patient banner', resource: 'Patient', interactions: ['read'] },
+      {
+        feature: 'Vitals',
+        resource: 'Observation',
+        interactions: ['read', 'search-type', 'update'],
+        search: ['_count'],
+      },
+    ],
+  })
