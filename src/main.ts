@@ -166,7 +166,9 @@ function modeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.mode
 }
 
-const hasLeft = (error: Error): boolean => 'code' in error && error.code === 'EPIPE'
+function hasLeft(error: Error): boolean {
+  return 'code' in error && error.code === 'EPIPE'
+}
 
 function print(stream: NodeJS.WriteStream, text: string): void {
   stream.write(text)

@@ -35,11 +35,11 @@ interface Found {
 
 const dayMs = 86_400_000
 
-/** `show` answers whether anybody wants to see more. */
+/** `show` answers whether anybody wants to see more; it is waited for. */
 export async function scanAudit(
   directories: readonly string[],
   query: ScanQuery,
-  show: (found: Found) => boolean,
+  show: (found: Found) => boolean | Promise<boolean>,
 ): Promise<Scan> {
   const { days, passed } = await filesByDay(directories, query)
   const counts = { files: 0, passed, lines: 0, unreadable: 0, found: 0 }
@@ -64,7 +64,8 @@ export async function scanAudit(
     for (const found of earliest(ofDay, most)) {
       if (counts.found === query.limit) return { ...counts, more: true }
       counts.found += 1
-      if (!show(found)) return { ...counts, more: true }
+      // oxlint-disable-next-line no-await-in-loop -- in their order, as fast as somebody reads
+      if (!(await show(found))) return { ...counts, more: true }
     }
   }
   return { ...counts, more: false }

@@ -159,12 +159,11 @@ export async function runAuditSearch(
   directories: readonly string[],
   query: ScanQuery,
   json: boolean,
-  { output, notice }: { readonly output: Output; readonly notice: Output },
+  { output, notice }: { readonly output: Paced; readonly notice: Output },
 ): Promise<number> {
-  const scan = await scanAudit(directories, query, ({ record, line }) => {
-    output.write(json ? `${line}\n` : `${rowOf(record)}\n`)
-    return output.writable !== false
-  })
+  const scan = await scanAudit(directories, query, ({ record, line }) =>
+    isRead(output, json ? `${line}\n` : `${rowOf(record)}\n`),
+  )
   const files = scan.files === 1 ? 'one file' : `${String(scan.files)} files`
   const found = scan.found === 1 ? '1 record' : `${String(scan.found)} records`
   const passed = scan.passed === 0 ? '' : `; passed over ${String(scan.passed)} of other days`
@@ -176,6 +175,25 @@ export async function runAuditSearch(
     notice.write(`${String(scan.unreadable)} lines are no records: see audit verify.\n`)
   }
   return scan.found
+}
+
+type Paced = Pick<NodeJS.WritableStream, 'write' | 'once' | 'off'>
+
+/** No more is written than is read, for it would be held here; false once nobody reads any more. */
+function isRead(output: Paced, text: string): boolean | Promise<boolean> {
+  if (output.write(text)) return true
+  return new Promise((resolve) => {
+    const drained = (): void => {
+      output.off('error', left)
+      resolve(true)
+    }
+    const left = (): void => {
+      output.off('drain', drained)
+      resolve(false)
+    }
+    output.once('drain', drained)
+    output.once('error', left)
+  })
 }
 
 /** What a person wants to see of a record; --json shows all. */

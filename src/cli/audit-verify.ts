@@ -19,8 +19,6 @@ export interface AuditVerifyArguments {
 
 export interface Output {
   write(text: string): unknown
-  /** False once nobody reads any more. */
-  readonly writable?: boolean
 }
 
 /**

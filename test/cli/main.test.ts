@@ -275,7 +275,12 @@ t.test('a reader that leaves, as head does, ends a search quietly', async (t) =>
   }
   writeFileSync(join(directory, '2026-03-01.one.jsonl'), text)
   const running = runMain(['audit', 'search', directory, '--limit', '20000', '--json'])
-  running.child.stdout?.once('data', () => running.child.stdout?.destroy())
+  const { stdout } = running.child
+  stdout?.once('data', () => {
+    // A pager, of which somebody reads a page first.
+    stdout.pause()
+    setTimeout(() => stdout.destroy(), 500)
+  })
   const said = await running.ended()
   t.equal(said.code, 0)
   t.match(said.stderr, /^\d+ records, and there are more \(--limit\); [^\n]+\n$/)
