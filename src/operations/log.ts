@@ -18,7 +18,7 @@ export interface Log {
 }
 
 export interface ApplicationLog extends Log {
-  /** Written before it returns: the process ends now. */
+  /** Written, after all that was said before it, when this returns: the process ends now. */
   lastWords(event: LogEvent): void
   /** What waits is written, within a second. */
   close(): Promise<void>
@@ -53,7 +53,8 @@ export function createLog(options: LogOptions): ApplicationLog {
       logger.level = next
     },
     lastWords: (event) => {
-      print(pino(form, destination ?? pino.destination(1)), 'error', event)
+      const last = destination ?? { write: (line: string) => output.writeLast(line) }
+      print(pino(form, last), 'error', event)
     },
     close: () => output.close(),
   }

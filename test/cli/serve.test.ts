@@ -410,6 +410,26 @@ t.test('an error that nobody caught ends the process, told without its words', a
   t.notMatch(stdout + stderr, /Smith/)
 })
 
+t.test('a stop ends though nobody reads the log any more', async (t) => {
+  const preload = join(folder, 'unread.mjs')
+  writeFileSync(
+    preload,
+    `import { spawnSync } from 'node:child_process'
+    spawnSync('cat', ['/dev/zero'], { stdio: ['ignore', 'inherit', 'inherit'], timeout: 500 })`,
+  )
+  const { path } = write({ logging: { level: 'info' }, shutdownSeconds: 8 })
+  const running = runMain(
+    ['serve'],
+    { SMART_BFF_CONFIG: path },
+    { nodeArgs: ['--import', preload] },
+  )
+  t.teardown(() => running.child.kill('SIGKILL'))
+  running.child.stdout?.pause()
+  await running.says(/smart-bff serves/)
+  running.child.kill('SIGTERM')
+  t.same(await once(running.child, 'exit'), [0, null])
+})
+
 t.test('a stop whose audit folder is gone: one line, and no stack trace', async (t) => {
   const { path, audit } = write({})
   const running = start(path)

@@ -110,19 +110,33 @@ t.test('every event of the table is printed somewhere', async (t) => {
   t.strictSame(unused, [])
 })
 
-t.test('a collector that does not read holds nobody up, and last words reach it', async (t) => {
+/** A program with a log of its own on standard output; `asked` runs in it at SIGUSR2. */
+function logging(start: string, asked: string) {
   const log = new URL('../../src/operations/log.ts', import.meta.url).href
   const program = `
     import { createLog } from '${log}'
     const log = createLog({ level: 'info' })
-    for (let n = 0; n < 20_000; n += 1) log.warn({ event: 'audit.retention', code: 'x'.repeat(100) })
+    ${start}
     console.error('alive')
-    process.once('SIGUSR2', () => {
-      log.lastWords({ event: 'process.crashed', error: new Error('John Smith') })
-      process.exit(70)
-    })
+    process.once('SIGUSR2', () => { ${asked} })
     setInterval(() => undefined, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: 60_000 })
+  return spawn(process.execPath, ['--input-type=module', '-e', program], {
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  })
+}
+
+const much = `for (let n = 0; n < 20_000; n += 1)
+  log.warn({ event: 'audit.retention', code: 'x'.repeat(100) })`
+const ends = {
+  crash: `
+    log.lastWords({ event: 'process.crashed', error: new Error('John Smith') })
+    process.exit(70)`,
+  stop: 'log.close().then(() => process.exit(70))',
+}
+
+t.test('a collector that does not read holds nobody up, and last words reach it', async (t) => {
+  const child = logging(much, ends.crash)
   t.teardown(() => child.kill('SIGKILL'))
   await once(child.stderr, 'data')
   t.pass('nothing has been read, and the program goes on')
@@ -137,4 +151,35 @@ t.test('a collector that does not read holds nobody up, and last words reach it'
     error: { class: 'Error' },
   })
   t.notMatch(text, /Smith/)
+})
+
+t.test('last words stand after all that was said before them', async (t) => {
+  const child = logging(
+    '',
+    `for (let n = 0; n < 100; n += 1) log.warn({ event: 'audit.retention', code: 'x'.repeat(100) })
+    ${ends.crash}`,
+  )
+  t.teardown(() => child.kill('SIGKILL'))
+  let text = ''
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  await once(child.stderr, 'data')
+  child.kill('SIGUSR2')
+  t.same(await once(child, 'close'), [70, null])
+  const events = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { event: string }).event)
+  t.same(events, [...Array<string>(100).fill('audit.retention'), 'process.crashed'])
+})
+
+t.test('a collector that never reads again keeps no process from its end', async (t) => {
+  for (const [name, asked] of Object.entries(ends)) {
+    const child = logging(much, asked)
+    t.teardown(() => child.kill('SIGKILL'))
+    await once(child.stderr, 'data')
+    const before = performance.now()
+    child.kill('SIGUSR2')
+    t.same(await once(child, 'exit'), [70, null], name)
+    t.ok(performance.now() - before < 5000, `${name}: within its limit`)
+  }
 })

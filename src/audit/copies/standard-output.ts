@@ -1,4 +1,4 @@
-import { write } from 'node:fs'
+import { write, writeSync } from 'node:fs'
 import type { Copy, CopyFault } from './stream.ts'
 
 /**
@@ -9,32 +9,39 @@ import type { Copy, CopyFault } from './stream.ts'
 export interface StandardOutputDeps {
   readonly now: () => number
   readonly onFault: (fault: CopyFault) => void
-  /** 1 is standard output. */
+  /** Standard output when left out. */
   readonly descriptor?: number
   readonly mostWaiting?: number
+}
+
+export interface StandardOutputCopy extends Copy {
+  /** All that waits, and this after it, before it returns: the process ends now. A second at most. */
+  writeLast(text: string): void
 }
 
 /** POSIX PIPE_BUF on Linux: so much is written whole, so that no line of the application log comes between. */
 const atOnce = 4096
 const againMs = 20
+const endLimitMs = 1000
 
-export function createStandardOutputCopy(deps: StandardOutputDeps): Copy {
-  const { now, onFault, descriptor = 1, mostWaiting = 8_388_608 } = deps
+export function createStandardOutputCopy(deps: StandardOutputDeps): StandardOutputCopy {
+  // Node makes a pipe non-blocking when it is asked for the stream. A write that blocks would hold the end of the
+  // process up for as long as nobody reads, since that waits for its threads.
+  const { now, onFault, descriptor = process.stdout.fd, mostWaiting = 8_388_608 } = deps
   const queue: string[] = []
   let waiting = 0
+  /** Characters that a thread is writing. */
+  let underway = 0
   let lost = 0
   let failingSince: number | undefined
   let writing = false
   let idle = Promise.withResolvers<void>()
   let closed = false
 
-  function fail(code: string | undefined): void {
+  function lose(text: string, code: string | undefined): void {
+    lost += text.split('\n').length - 1
     if (failingSince === undefined) onFault({ kind: 'failing', code })
     failingSince ??= now()
-  }
-
-  function lose(text: string): void {
-    lost += text.split('\n').length - 1
   }
 
   function next(): void {
@@ -44,15 +51,16 @@ export function createStandardOutputCopy(deps: StandardOutputDeps): Copy {
   }
 
   function step(piece: string): void {
+    underway = piece.length
     write(descriptor, piece, null, 'latin1', (error, written) => {
+      underway = 0
       if (error?.code === 'EAGAIN' && !closed) {
         setTimeout(step, againMs, piece).unref()
         return
       }
       const done = error === null ? written : piece.length
       if (error !== null) {
-        lose(piece)
-        fail(error.code)
+        lose(piece, error.code)
       } else if (failingSince !== undefined) {
         failingSince = undefined
         onFault({ kind: 'recovered', lost })
@@ -69,8 +77,7 @@ export function createStandardOutputCopy(deps: StandardOutputDeps): Copy {
   return {
     offer(text) {
       if (closed || waiting + text.length > mostWaiting) {
-        lose(text)
-        fail('full')
+        lose(text, 'full')
         return
       }
       queue.push(text)
@@ -82,12 +89,36 @@ export function createStandardOutputCopy(deps: StandardOutputDeps): Copy {
     status: () => ({ waiting, lost, failingSince }),
     /** Waits a second at most for a reader that does not read. */
     async close() {
-      const late = setTimeout(() => idle.resolve(), 1000)
+      const late = setTimeout(() => idle.resolve(), endLimitMs)
       if (writing) await idle.promise
       closed = true
       clearTimeout(late)
     },
+    writeLast(text) {
+      closed = true
+      writeWithin(endLimitMs, descriptor, queue.join('').slice(underway) + text)
+      queue.length = 0
+    },
   }
+}
+
+/** What nobody reads until then is given up. */
+function writeWithin(limitMs: number, descriptor: number, text: string): void {
+  const end = performance.now() + limitMs
+  const bell = new Int32Array(new SharedArrayBuffer(4))
+  let rest = text
+  while (rest !== '' && performance.now() < end) {
+    try {
+      rest = rest.slice(writeSync(descriptor, firstPiece(rest), null, 'latin1'))
+    } catch (error) {
+      if (!isBusy(error)) return
+      Atomics.wait(bell, 0, 0, againMs)
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN'
 }
 
 /** Whole lines, as many as are written at once; a longer one by itself. */
