@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { SearchIndexFault } from '../audit/search-index/fault.ts'
 import { SmartBffError } from '../errors.ts'
 import type { HealthStatus } from '../operations/health.ts'
 import { newIncident } from '../web/incident.ts'
@@ -71,8 +72,10 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
         })
       }
       site.onFault(error, incident)
-      if (error instanceof SmartBffError && error.status === 503) {
-        return showMessage(views, reply, 503, incident, unavailable(error, site.health.status()))
+      const health = site.health.status()
+      const missing = whatIsMissing(error, health)
+      if (missing !== undefined) {
+        return showMessage(views, reply, 503, incident, unavailable(missing, health))
       }
       return showMessage(views, reply, 500, incident, {
         title: 'This did not work',
@@ -103,16 +106,36 @@ export function staffSite(site: StaffSiteDeps): FastifyPluginAsync {
 
 const inWords = (reasons: readonly string[]): string => reasons.join(', ').replaceAll('_', ' ')
 
-/** What is asked here is recorded first, so without the audit there is nothing to see (DESIGN rule 8). */
-const unavailable = ({ code }: SmartBffError, { word, reasons }: HealthStatus) => ({
+/**
+ * What is asked here is recorded before it is shown, so without the audit there is nothing to see, whatever else is
+ * missing (DESIGN rule 8).
+ */
+function whatIsMissing(error: unknown, { reasons }: HealthStatus): string | undefined {
+  const isUnavailable = error instanceof SmartBffError && error.status === 503
+  if (
+    reasons.includes('audit_not_writable') ||
+    (isUnavailable && error.code === 'AUDIT_UNAVAILABLE')
+  ) {
+    return 'What you ask for cannot be recorded now, so it is not shown.'
+  }
+  if (isUnavailable) return 'The session store does not answer now.'
+  if (error instanceof SearchIndexFault) {
+    return 'The search index does not answer now. Records are written all the same, and smart-bff audit search reads the files themselves.'
+  }
+  return undefined
+}
+
+const unavailable = (missing: string, { word, reasons }: HealthStatus) => ({
   title: 'Not available now',
   sentence: [
-    code === 'AUDIT_UNAVAILABLE'
-      ? 'What you ask for cannot be recorded now, so it is not shown.'
-      : 'The session store does not answer now.',
-    'Try again in a minute; whoever runs this server has an alarm.',
-    // The page that says so is not shown either.
-    ...(reasons.length === 0 ? [] : [`This replica is ${word}: ${inWords(reasons)}.`]),
+    missing,
+    ...(reasons.length === 0
+      ? ['Try again in a minute; the log of this server says why, under the incident number.']
+      : [
+          'Try again in a minute; whoever runs this server has an alarm.',
+          // The page that says so is not shown either.
+          `This replica is ${word}: ${inWords(reasons)}.`,
+        ]),
   ].join(' '),
   link: { href: '/', label: 'Try again' },
 })

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { join } from 'node:path'
 import { auditRecord } from '../record.ts'
 import type { AuditRecord } from '../record.ts'
+import { SearchIndexFault } from './fault.ts'
 import type { IngestProgress } from './ingest.ts'
 import type { FoundLines, IndexAnswer, IndexQuestion, IndexResult } from './messages.ts'
 import type { StreamedCount } from './streamed.ts'
@@ -10,7 +11,7 @@ import type { SeriesQuery, SeriesRow } from './series-query.ts'
 
 /**
  * The audit as it can be searched: a SQLite database beside the files, kept up to them by a worker thread. It is a
- * copy: when it fails, searching fails and nothing else.
+ * copy: when it fails, searching fails and nothing else. Each question may reject with a SearchIndexFault.
  */
 export interface SearchIndex {
   search(query: AuditQuery): Promise<FoundRecords>
@@ -104,7 +105,8 @@ type Asked = IndexQuestion extends infer Question
     : never
   : never
 
-const indexFault = (code: string): Error => Object.assign(new Error('search index'), { code })
+const databaseFault = (code: string): SearchIndexFault =>
+  new SearchIndexFault('search index', { code })
 
 interface Waiting {
   readonly resolve: (result: IndexResult) => void
@@ -134,12 +136,12 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
       const asker = waiting.get(answer.id)
       waiting.delete(answer.id)
       if (answer.ok) asker?.resolve(answer.result)
-      else if (asker === undefined) onFault?.(indexFault(answer.message))
-      else asker.reject(indexFault(answer.message))
+      else if (asker === undefined) onFault?.(databaseFault(answer.message))
+      else asker.reject(databaseFault(answer.message))
     })
     started.on('error', (error) => {
       onFault?.(error)
-      failAll(new Error('the search index stopped', { cause: error }))
+      failAll(new SearchIndexFault('the search index stopped', { cause: error }))
     })
     return started
   }
@@ -147,7 +149,7 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
 
   return {
     async question(asked: Asked): Promise<IndexResult> {
-      if (waiting.size >= maxWaiting) throw new Error('too many searches at once')
+      if (waiting.size >= maxWaiting) throw new SearchIndexFault('too many searches at once')
       worker ??= start()
       const { promise, resolve, reject } = Promise.withResolvers<IndexResult>()
       id += 1
@@ -155,7 +157,7 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
       waiting.set(own, { resolve, reject })
       const timer = setTimeout(() => {
         waiting.delete(own)
-        reject(new Error('the search took too long'))
+        reject(new SearchIndexFault('the search took too long'))
       }, timeoutMs)
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
       worker.postMessage({ ...asked, id: own })
@@ -167,7 +169,7 @@ function createAsk(data: object, onFault: ((error: unknown) => void) | undefined
     },
     async close() {
       await worker?.terminate()
-      failAll(new Error('the search index is closed'))
+      failAll(new SearchIndexFault('the search index is closed'))
     },
   }
 }
