@@ -33,7 +33,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'operations.staff.oidc.clientId': 'Client id registered there for the staff site.',
   'operations.staff.oidc.clientSecret': 'Its secret.',
   'operations.staff.oidc.proxy': 'HTTP proxy on the way to the provider.',
-  'operations.staff.oidc.ca': 'Certificate authorities of the provider, PEM.',
+  'operations.staff.oidc.ca':
+    'Certificate authorities of the provider, and of an `https:` proxy on the way, PEM. Left out: the public ones that Node ships.',
   'operations.staff.oidc.clientCertificate.cert': 'Client certificate for the provider, PEM.',
   'operations.staff.oidc.clientCertificate.key': 'Its private key, PEM.',
   'operations.staff.roles.claim': 'The claim of the id_token that lists a person’s groups.',
@@ -193,7 +194,8 @@ export const meanings: Readonly<Record<string, string>> = {
     'So many failures in a row, of two launches at least, cut the EHR off for a while.',
   'tenants[].upstream.circuit.openSeconds': 'How long it stays cut off before one request tries.',
   'tenants[].upstream.proxy': 'An HTTP proxy on the way to the EHR.',
-  'tenants[].upstream.ca': 'Certificate authorities of the EHR, PEM.',
+  'tenants[].upstream.ca':
+    'Certificate authorities of the EHR, and of an `https:` proxy on the way, PEM. Left out: the public ones that Node ships.',
   'tenants[].upstream.clientCertificate.cert': 'Client certificate for mutual TLS, PEM.',
   'tenants[].upstream.clientCertificate.key': 'Its private key, PEM.',
 

@@ -78,6 +78,8 @@ export function proxied(
     ...others,
     uri: proxy.reveal(),
     requestTls: tlsOf(outbound),
+    // Our certificate is for the server behind it.
+    proxyTls: tlsOf({ ...outbound, clientCertificate: undefined }),
     connectTimeout: limitMs,
     clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: limitMs }),
   })

@@ -174,6 +174,13 @@ async function expectClosed(t: Test, name: string): Promise<void> {
   t.equal(await metric('ready'), '0')
 }
 
+/** The log is written beside the event loop: it comes soon after the answer. */
+const says = (from: number, line: RegExp): Promise<string> =>
+  until(
+    () => replica.output().slice(from),
+    (text) => line.test(text),
+  )
+
 /** What happened while nothing could be written stands behind the record of the gap, with its own time. */
 async function expectHeld(t: Test, left: string): Promise<void> {
   const lines = (
@@ -220,12 +227,12 @@ for (const { name, code, begin, end } of disks) {
     const alarm = new RegExp(
       `"event":"audit\\.failing"${code === undefined ? '' : `,"code":"${code}"`}`,
     )
-    t.match(replica.output().slice(said), alarm)
+    t.ok(await says(said, alarm), 'an alarm')
     await until(readiness, (word) => word === '200 ready')
     t.equal(await readChart(), 200, 'the same launch goes on')
     const again = await replica.browser().launch({ patient: amara.id })
     t.ok(again.launch, 'and others begin')
-    t.match(replica.output().slice(said), /"event":"audit\.recovered"/)
+    t.ok(await says(said, /"event":"audit\.recovered"/), 'and its end')
     t.equal(await metric('audit_writable'), '1')
     const incident = answered.at(-1) ?? ''
     const page = await until(

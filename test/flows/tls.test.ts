@@ -164,6 +164,27 @@ t.test('a launch, reads and the end: discovery, token, keys, data, revocation', 
   )
 })
 
+t.test('a proxy that is spoken with by TLS, under the same authorities', async (t) => {
+  const sealed = await startForwardProxy({ tls: stored, user: 'smart-bff', password: 'p@ss' })
+  t.teardown(() => sealed.close())
+  const { id: patient } = sandbox.patient('amara')
+  const launching = async (t: Test, ca: string) => {
+    await start(t, { proxy: sealed.url, ca })
+    return openBrowser(t).navigate(sandbox.createLaunch({ patient }).url)
+  }
+  await t.test('known', async (t) => {
+    const { response } = await launching(t, ehr.cert + stored.cert)
+    t.equal(response.status, 200)
+    t.ok(sealed.opened.includes(ehrHost), 'a tunnel to the EHR')
+  })
+  await t.test('of nobody known: nothing is said to it, not even the password', async (t) => {
+    const before = sealed.opened.length + sealed.refused()
+    const { response } = await launching(t, ehr.cert)
+    t.equal(response.status, 502)
+    t.equal(sealed.opened.length + sealed.refused(), before)
+  })
+})
+
 t.test('a proxy that opens no tunnel any more, and then again', async (t) => {
   await start(t)
   const { id: patient } = sandbox.patient('amara')

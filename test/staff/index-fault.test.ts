@@ -54,7 +54,10 @@ async function expectPages(t: Test, sentence: RegExp): Promise<void> {
 t.test('the app goes on, and each page says what is the matter', async (t) => {
   t.equal(await readChart(), 200)
   await expectPages(t, /The search index does not answer now\. Records are written all the same/)
-  t.match(replica.output(), /"event":"staff\.fault"/)
+  await until(
+    () => replica.output(),
+    (text) => text.includes('"event":"staff.fault"'),
+  )
   t.equal((await plainFetch(`${site}/readyz`)).status, 200)
 })
 

@@ -122,7 +122,13 @@ t.test('Integrity: the last checkpoint, and how far each copy is behind', async 
   )
   t.match(rowOf(well, 'Last checkpoint'), /^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d .*, \d.* ago$/)
   t.match(rowOf(well, 'Under it'), /^\d[\d,]* records/)
-  t.match(here.output(), /"event":"staff\.viewed".*"page=integrity"/, 'on standard output too')
+  const onStandardOutput = /"event":"staff\.viewed".*"page=integrity"/
+  t.ok(
+    await until(
+      () => here.output(),
+      (text) => onStandardOutput.test(text),
+    ),
+  )
 
   const launched = await open()
   repositoryIsWell = false

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { portOf } from './http.ts'
 
@@ -24,10 +25,12 @@ export interface ForwardProxy {
 export interface ForwardProxyOptions {
   readonly user?: string
   readonly password?: string
+  /** Spoken with by TLS, under `localhost`. */
+  readonly tls?: { readonly cert: string; readonly key: string }
 }
 
 export async function startForwardProxy(options: ForwardProxyOptions = {}): Promise<ForwardProxy> {
-  const { user, password = '' } = options
+  const { user, password = '', tls } = options
   const expected = `Basic ${Buffer.from(`${user ?? ''}:${password}`).toString('base64')}`
   const opened: string[] = []
   const sockets = new Set<Socket>()
@@ -39,9 +42,12 @@ export async function startForwardProxy(options: ForwardProxyOptions = {}): Prom
     socket.on('close', () => sockets.delete(socket))
     return socket
   }
-  const server = createServer()
+  const server = tls === undefined ? createServer() : createTlsServer(tls)
   server.on('connection', keep)
+  // A client that does not know our certificate leaves.
+  server.on('tlsClientError', () => undefined)
   server.on('connect', ({ url: target = '', headers }, down: Socket) => {
+    keep(down)
     if (silent) return
     if (user !== undefined && headers['proxy-authorization'] !== expected) {
       refused += 1
@@ -65,7 +71,7 @@ export async function startForwardProxy(options: ForwardProxyOptions = {}): Prom
   const credentials =
     user === undefined ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`
   return {
-    url: `http://${credentials}127.0.0.1:${portOf(server)}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${credentials}localhost:${portOf(server)}`,
     opened,
     refused: () => refused,
     answers: (answers) => {
