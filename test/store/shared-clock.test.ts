@@ -33,11 +33,12 @@ t.test('replicas go by one clock, however far apart their own are', async (t) =>
 
   // A deadline that one writes is due for all at the same time, and a life is as long as it was meant to be.
   const session = 'S'
-  await slow.createSession(session, 'blob', slow.now() + 2_000)
+  await slow.createSession(session, 'blob', slow.now() + 4_000)
   await slow.schedule({ session, launch: undefined }, slow.now() + minuteMs)
   t.strictSame(await fast.claimDue({ limit: 10, hideMs: 1_000 }), [], 'not early')
   t.equal(await fast.readSession(session), 'blob')
-  await fast.schedule({ session, launch: undefined }, fast.now() - 1)
+  // Of minutes that are shared: what a busy machine adds to an answer of TIME is none of them.
+  await fast.schedule({ session, launch: undefined }, fast.now() - 500)
   t.equal((await slow.claimDue({ limit: 10, hideMs: 1_000 })).length, 1, 'nor late')
   await until(
     () => fast.readSession(session),
