@@ -47,7 +47,11 @@ export function createEventStreams(deps: EventStreamDeps): EventStreams {
       const stream = createStream({
         heartbeatMs,
         launches: () => store.listLaunches(session),
-        renew: () => store.renewLease(lease, holder, leaseMs),
+        renew: async () => {
+          if (await store.renewLease(lease, holder, leaseMs)) return true
+          // It ran out, because a clock was set or this process stood still: whoever comes first has the place.
+          return streams.get(session) === stream && store.acquireLease(lease, holder, leaseMs)
+        },
         gone: () => {
           streams.delete(session)
           // A lease that cannot be given back runs out by itself.

@@ -9,7 +9,7 @@ import { startSentinelGroup } from '../support/redis-groups.ts'
 
 /** Each fault once, with a few people at work. With 2,000 launches: test/long/load.long.ts. */
 const clinicians = 8
-const timeoutMs = 2500
+const timeoutMs = 4000
 
 t.test('people work on through every fault of EHR and machine', { timeout: 300_000 }, async (t) => {
   const redis = await startSentinelGroup({ durable: true, downAfterMs: patientMs })

@@ -178,6 +178,26 @@ for (const [name, openStore] of Object.entries(stores)) {
       },
     )
 
+    await t.test('a place that ran out is taken again, so that no end goes unheard', async (t) => {
+      const { cookie, session, launch } = await rig.begin()
+      const heard = await listen(rig, cookie)
+      await until(() => types(heard).includes('heartbeat'))
+      // As after a clock that was set, or a process that stood still.
+      const lease = `events:${session}`
+      const holder = (await store.readLease(lease)) ?? ''
+      await store.releaseLease(lease, holder)
+      const before = heard.events.length
+      t.ok(await until(() => heard.events.length > before + 1), 'it goes on')
+      t.equal(await store.readLease(lease), holder)
+      await store.endLaunch({ session, launch }, 'revoked')
+      t.ok(await until(() => types(heard).includes('state')))
+
+      await store.releaseLease(lease, holder)
+      await store.acquireLease(lease, 'of another replica', 60_000)
+      t.ok(await until(heard.over), 'unless another has taken it')
+      t.equal(await store.readLease(lease), 'of another replica')
+    })
+
     await t.test('a server that stops ends its streams and waits for none', async (t) => {
       const own = await startRigBeside(t, store)
       const { cookie } = await own.begin()
