@@ -237,8 +237,9 @@ function createIdleClock(deps: {
   return {
     leftMs,
     set(next: number): void {
-      // Only activity moves the deadline; the server's Date knows no parts of a second.
-      if (deadline === Infinity || next > deadline + againMs) lengthMs = next - Date.now()
+      // The longest that was left, which is soon the whole; an answer that took long seems to move the deadline, too.
+      const left = next - Date.now()
+      lengthMs = lengthMs === Infinity ? left : Math.max(lengthMs, left)
       deadline = next
       if (next === Infinity) warning.remove()
     },

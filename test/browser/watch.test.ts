@@ -150,6 +150,18 @@ t.test('before idle ends a countdown stands there, and one button keeps the char
   await tab.close()
 })
 
+t.test('an answer that took long makes no countdown late', async (t) => {
+  const tab = await open()
+  await pass(tab, 13 * minuteMs)
+  server.slowMs = 8000
+  await pass(tab, 20_000)
+  server.slowMs = 0
+  await pass(tab, 30_000)
+  await pass(tab, 20_000)
+  t.equal(await tab.getByRole('alertdialog').count(), 1)
+  await tab.close()
+})
+
 t.test('the cover can be read on a dark ground too', async (t) => {
   const tab = await open()
   await tab.evaluate(`document.documentElement.style.colorScheme = 'dark'`)

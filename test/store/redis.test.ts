@@ -56,7 +56,9 @@ t.test('the Redis store keeps the contract', async (t) => {
       { sealed: 'box', idleAt: now + 900_000, expiresAt: now + 3_600_000 },
     )
     await store.acquireLease('N', 'me', 30_000)
-    t.strictSame((await raw.keys('*')).toSorted(), [
+    // A replica's beat to itself comes and goes.
+    const names = (await raw.keys('*')).filter((name) => !name.startsWith('beat:'))
+    t.strictSame(names.toSorted(), [
       'bind:{b}:P',
       'due',
       'launch:{H}:L',
