@@ -161,6 +161,16 @@ t.test('CapabilityStatement', (t) => {
   t.end()
 })
 
+t.test('a key whose kind is no word', (t) => {
+  const body = JSON.stringify({ keys: [{ kty: { toString: 0 } }, { kty: 'RSA' }] })
+  const answer = { status: 200, contentType: '', body }
+  t.match(
+    judgeIssuerKeys('https://ehr.example/jwks', answer).sentence,
+    /2 of the EHR \(.*of no kind.*RSA/,
+  )
+  t.end()
+})
+
 t.test('key sets and introspection', (t) => {
   const keys = { keys: [{ kty: 'EC', kid: 's1', crv: 'P-384', x: 'a', y: 'b' }] }
   fc.assert(

@@ -58,7 +58,7 @@ export function judgeIssuerKeys(url: string, answer: EhrAnswer): Finding {
     return say.fail(url, `answered ${answer.status}: id_tokens cannot be checked`)
   }
   const keys = keysOf(parseJsonObject(answer.body))
-  const kinds = [...new Set(keys.map(({ kty }) => String(kty)))]
+  const kinds = [...new Set(keys.map(({ kty }) => (typeof kty === 'string' ? kty : 'of no kind')))]
   return keys.length === 0
     ? say.fail(url, 'holds no keys: id_tokens cannot be checked')
     : say.ok(url, `${keys.length} of the EHR (${quoted(kinds)})`)
