@@ -117,7 +117,7 @@ t.test('the countdown and what is said at the end stand where the user looks', a
   clock.forward(14.5 * 60_000)
   await frame.evaluate(`dispatchEvent(new Event('focus'))`)
   const warning = frame.getByRole('alertdialog')
-  await warning.waitFor({ timeout: 20_000 })
+  await warning.waitFor({ timeout: 5000 })
   t.ok(await comesInSight(page, warning), 'in the middle of the frame')
   await scrollTo(page, 300)
   t.ok(await comesInSight(page, warning), 'it follows')
@@ -128,7 +128,7 @@ t.test('the countdown and what is said at the end stand where the user looks', a
   await frame.evaluate(`fetch(location.pathname.replace('/app/', '/launches/').replace(/.$/, ''),
     { method: 'DELETE' })`)
   const said = frame.getByText('This session has ended.')
-  await said.waitFor({ timeout: 20_000 })
+  await said.waitFor({ timeout: 5000 })
   t.ok(await comesInSight(page, said))
   t.ok(await comesInSight(page, frame.getByText('Open the app again, from the patient’s chart.')))
   t.notMatch(await frame.content(), /Lovelace/)

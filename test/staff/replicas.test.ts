@@ -128,6 +128,7 @@ t.test('Integrity: the last checkpoint, and how far each copy is behind', async 
       () => here.output(),
       (text) => onStandardOutput.test(text),
     ),
+    'on standard output too',
   )
 
   const launched = await open()
